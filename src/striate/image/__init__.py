@@ -1,0 +1,1 @@
+"""Pictures in and out, and how numbers become pictures. The only door to Pillow."""

@@ -1,0 +1,106 @@
+"""From a picture to the bytes of a file, and to a file that is never half written."""
+
+import io
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from striate.errors import ImageError
+from striate.shapes import Display
+
+_OPTIONS: dict[str, dict[str, int]] = {
+    "png": {"compress_level": 6},
+    "webp": {"quality": 90, "method": 4},
+}
+
+
+def encode(picture: Display, format: Literal["png", "webp"] = "png") -> bytes:  # noqa: A002
+    r"""Write a picture as the bytes of an image file.
+
+    Args:
+        picture: What to write.
+        format: ``png`` keeps every pixel exactly; ``webp`` (quality 90) is a tenth to a third of
+            the size and not exact.
+
+    Returns:
+        The file's bytes: the same for the same picture and the same build of Pillow; nothing of
+        the time or the machine is in them.
+
+    Raises:
+        ImageError: If the format is another, or the picture is empty.
+
+    Example:
+        >>> import numpy as np
+        >>> encode(np.zeros((2, 3, 3), np.uint8))[:4]
+        b'\x89PNG'
+    """
+    if format not in _OPTIONS:
+        msg = f"cannot write {format!r}; the formats are {', '.join(_OPTIONS)}"
+        raise ImageError(msg)
+    if picture.size == 0:
+        msg = f"a picture of shape {picture.shape} has no pixels to write"
+        raise ImageError(msg)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format, **_OPTIONS[format])
+    return buffer.getvalue()
+
+
+def save(picture: Display, path: Path) -> None:
+    """Write a picture to a file, whole or not at all.
+
+    A reader, or a crash at any moment, finds the old file or the new one, never a part.
+
+    Args:
+        picture: What to write.
+        path: Where; its suffix, ``.png`` or ``.webp`` in any case, chooses the format.
+
+    Raises:
+        ImageError: If the suffix is another or the folder does not exist.
+        OSError: If the system cannot write, for example because the disk is full.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(np.zeros((2, 3, 3), np.uint8), Path(folder, "black.png"))
+        ...     print([file.name for file in Path(folder).iterdir()])
+        ['black.png']
+    """
+    kind: Literal["png", "webp"]
+    match path.suffix.lower():
+        case ".png":
+            kind = "png"
+        case ".webp":
+            kind = "webp"
+        case suffix:
+            msg = f"cannot write {str(path)!r}: suffix {suffix!r} is neither '.png' nor '.webp'"
+            raise ImageError(msg)
+    if not path.parent.is_dir():
+        msg = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first"
+        raise ImageError(msg)
+    data = encode(picture, kind)
+    # A short random name in the same folder: a rename is atomic only inside one file system, and
+    # the final name may already have the longest length allowed.
+    draft = path.parent / f".{secrets.token_hex(8)}"
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last through a power cut, where folders can be opened at all."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,102 @@
+"""Writing: exact, the same each time, and never a part of a file."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.errors import ImageError
+from striate.image.decode import decode
+from striate.image.encode import encode, save
+
+PICTURE = np.random.default_rng(3).integers(0, 256, (7, 5, 3), np.uint8)
+SMOOTH = np.add.outer(np.arange(32), np.arange(32))[..., None].repeat(3, 2).astype(np.uint8)
+
+
+def test_png_is_exact_and_the_same_each_time() -> None:
+    assert np.array_equal(decode(encode(PICTURE)), PICTURE)
+    assert encode(PICTURE) == encode(PICTURE.copy())
+    with Image.open(io.BytesIO(encode(PICTURE))) as image:
+        assert image.info == {}  # no time, no program, no machine
+
+
+def test_webp_is_close_and_the_same_each_time() -> None:
+    data = encode(SMOOTH, "webp")
+    assert data[8:12] == b"WEBP"
+    assert data == encode(SMOOTH, "webp")
+    assert np.abs(decode(data).astype(int) - SMOOTH).max() <= 6
+
+
+def test_a_view_with_strides_is_written_as_it_looks() -> None:
+    turned = np.rot90(PICTURE)
+    assert np.array_equal(decode(encode(turned)), turned)
+
+
+def test_an_empty_picture_is_refused() -> None:
+    with pytest.raises(ImageError, match="no pixels"):
+        encode(np.zeros((0, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("A.PNG", "PNG"), ("a.webp", "WEBP")])
+def test_the_suffix_chooses_the_format(tmp_path: Path, name: str, kind: str) -> None:
+    save(PICTURE, tmp_path / name)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == kind
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a", ".png"):
+        with pytest.raises(ImageError, match="suffix"):
+            save(PICTURE, tmp_path / name)
+    with pytest.raises(ImageError, match="no folder"):
+        save(PICTURE, tmp_path / "no" / "a.png")
+
+
+def test_i3_a_name_of_255_bytes_can_be_saved(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 125 + "a.png")
+    assert len(os.fsencode(path.name)) == 255
+    save(PICTURE, path)
+    assert np.array_equal(decode(path), PICTURE)
+
+
+@pytest.mark.parametrize("stage", ["fsync", "replace"])
+def test_a_failure_leaves_the_old_file_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    path = tmp_path / "a.png"
+    save(PICTURE, path)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if stage == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save(np.zeros_like(PICTURE), path)
+    assert np.array_equal(decode(path), PICTURE)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_is_synced_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    sync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (order.append("sync"), sync(handle))[1])
+    monkeypatch.setattr(
+        Path, "replace", lambda self, to: (order.append("replace"), replace(self, to))[1]
+    )
+    save(PICTURE, tmp_path / "a.png")
+    assert order == ["sync", "replace", "sync"]
+
+
+def test_a_saved_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    save(PICTURE, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
