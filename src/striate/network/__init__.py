@@ -1,0 +1,1 @@
+"""Where in a network, and running any part of it."""
