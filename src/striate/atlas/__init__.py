@@ -1,0 +1,1 @@
+"""Every unit over a whole probe set."""

@@ -1,0 +1,1 @@
+"""The atlas on disk. The only door to SQLite."""

@@ -1,0 +1,105 @@
+"""Kills atlas runs and resumes them; run as a program by the tests, prints JSON.
+
+    python crasher.py points IMAGES FOLDER          SIGKILL at every crash point in turn
+    python crasher.py random IMAGES FOLDER KILLS SEED    SIGKILL at random times
+
+Each run is a fork of this process, which has torch imported and the network traced already.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import torch  # noqa: E402
+
+from conftest import BATCH, SHARD, content, small_network  # noqa: E402
+from striate.atlas import plan  # noqa: E402
+from striate.atlas.engines.local import build_atlas  # noqa: E402
+from striate.atlas.store import files  # noqa: E402
+from striate.atlas.store.reader import Atlas  # noqa: E402
+
+
+def build(images: Path, folder: Path) -> None:
+    layers = ["1", "4", "6"]
+    build_atlas(NETWORK, images, folder, batch=BATCH, layers=layers, workers=1)
+
+
+def fork(run: Callable[[], None], kill_after: float | None = None) -> int:
+    """Run in a child; return its exit code, -9 if it was killed."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            files._steps = 0
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def crash_at(step: int, run: Callable[[], None]) -> Callable[[], None]:
+    def crashing() -> None:
+        os.environ["STRIATE_CRASH_AT"] = str(step)
+        run()
+
+    return crashing
+
+
+def points(images: Path, root: Path) -> dict[str, object]:
+    """Kill at step 1, 2, ... until a run gets through; after each, resume and compare."""
+    whole = root / "whole"
+    build(images, whole)
+    wanted, differ, step = content(whole), [], 0
+    while True:
+        step += 1
+        folder = root / f"at-{step}"
+        code = fork(crash_at(step, lambda folder=folder: build(images, folder)))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, f"step {step}: exit code {code}"
+        again = fork(lambda folder=folder: build(images, folder))
+        if again or content(folder) != wanted or Atlas(folder).digest() != Atlas(whole).digest():
+            differ.append(step)
+    return {"points": step - 1, "differ": differ}
+
+
+def at_random(images: Path, root: Path, kills: int, seed: int) -> dict[str, object]:
+    """Kill runs at random times, each folder three times on end, then let it finish."""
+    whole = root / "whole"
+    began = time.monotonic()
+    fork(lambda: build(images, whole))
+    length = time.monotonic() - began
+    wanted, differ, hits, sent, number = content(whole), [], 0, 0, 0
+    chance = random.Random(seed)  # noqa: S311 - times at which to kill, no secret
+    while sent < kills:
+        number += 1
+        folder = root / f"random-{number}"
+        for _ in range(min(3, kills - sent)):
+            sent += 1
+            moment = chance.uniform(0, length)
+            hits += fork(lambda folder=folder: build(images, folder), moment) == -signal.SIGKILL
+        again = fork(lambda folder=folder: build(images, folder))
+        if again or content(folder) != wanted:
+            differ.append(number)
+    return {"kills": sent, "hits": hits, "differ": differ, "seconds": length}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    plan.default_shard = lambda _: SHARD
+    NETWORK = small_network()
+    mode, *arguments = sys.argv[1:]
+    where = Path(arguments[0]), Path(arguments[1])
+    found = points(*where) if mode == "points" else at_random(*where, *map(int, arguments[2:]))
+    sys.stdout.write(json.dumps(found))
