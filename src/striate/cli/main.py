@@ -1,0 +1,70 @@
+"""The command ``striate``: its verbs, and how errors end it."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from striate.cli import atlas, demo, doctor, illustrate, layers
+from striate.errors import StriateError
+
+app = typer.Typer(
+    name="striate",
+    help="See what a trained vision network has learnt: every layer, every unit, any PyTorch net.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("layers")(layers.layers)
+app.add_typer(atlas.app, name="atlas")
+app.command("illustrate")(illustrate.illustrate_command)
+app.command("sheet")(illustrate.sheet_command)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _Terminated
+
+
+def main() -> None:
+    """Run the command line; errors are one line, with exit code 2.
+
+    Ctrl-C exits with 130 and SIGTERM with 143; a pass that was running goes on when started again.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(standalone_mode=True)
+    except StriateError as error:
+        _say(f"striate: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("striate: stopped; what is done is kept, the same command goes on")
+        _leave(130)
+    except _Terminated:
+        _say("striate: terminated; what is done is kept, the same command goes on")
+        _leave(143)
+    except BrokenPipeError:
+        _leave(0)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _say(text: str) -> None:
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    typer.echo(f"\033[31m{text}\033[0m" if colour else text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Progress on standard error: one line that moves on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from striate.atlas.engines.local import Progress
+
+_EVERY = {True: 0.2, False: 15.0}
+
+
+class ProgressLine:
+    """Says how far something is; a context manager that ends its line.
+
+    Args:
+        what: What is counted, such as "images".
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._terminal = sys.stderr.isatty()
+        self._last = 0.0
+        self._began = time.monotonic()
+        self._open = False
+
+    def __enter__(self) -> "ProgressLine":  # noqa: PYI034 - beartype refuses Self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._open and self._terminal:
+            sys.stderr.write("\n")
+
+    def passed(self, progress: "Progress") -> None:
+        """Show how far a pass over images is."""
+        left = progress.seconds_left
+        parts = [f"{progress.done} of {progress.total} {self._what}"]
+        parts.append(f"{progress.rate:.1f} a second")
+        if left is not None:
+            parts.append(f"{_duration(left)} left")
+        if progress.skipped:
+            parts.append(f"{progress.skipped} unreadable")
+        if progress.resumed_from:
+            parts.append(f"resumed from {progress.resumed_from}")
+        self._show(", ".join(parts), last=progress.done == progress.total)
+
+    def counted(self, done: int, total: int) -> None:
+        """Show how many are done."""
+        seconds = time.monotonic() - self._began
+        rate = done / max(seconds, 1e-9)
+        left = _duration((total - done) / max(rate, 1e-9))
+        self._show(f"{done} of {total} {self._what}, {left} left", last=done == total)
+
+    def _show(self, text: str, *, last: bool) -> None:
+        now = time.monotonic()
+        if not last and now - self._last < _EVERY[self._terminal]:
+            return
+        self._last = now
+        self._open = True
+        sys.stderr.write(f"\r\033[K{text}" if self._terminal else f"{text}\n")
+        sys.stderr.flush()
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> _duration(5.0), _duration(125.0), _duration(7300.0)
+    ('5 s', '2 min 5 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
