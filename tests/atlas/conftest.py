@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def small_network(**options: Any) -> Network:
     return striate.load(small(), name="small", resize=SIDE, crop=SIDE, **options)
 
 
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
+@contextmanager
+def memory_folder() -> Iterator[Path]:
     """A folder in memory, where the system has such a place.
 
     The hundreds of runs here flush dozens of files each: on a disk, that is five sixths of the
@@ -43,8 +44,16 @@ def tmp_path() -> Iterator[Path]:
     shared = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
     inside = shared if os.access(shared, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="striate-", dir=inside)).resolve()
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with memory_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """Kills atlas runs and resumes them; run as a program by the tests, prints JSON.
 
-    python crasher.py points IMAGES FOLDER          SIGKILL at every crash point in turn
-    python crasher.py random IMAGES FOLDER KILLS SEED    SIGKILL at random times
+    python crasher.py IMAGES FOLDER KILLS SEED          SIGKILL so often, at random times
+    python crasher.py IMAGES FOLDER KILLS SEED points   and at every crash point in turn
 
-Each run is a fork of this process, which has torch imported and the network traced already.
+Each run is a fork of this process, which has torch imported and has made the atlas once: what is
+done only the first time (five seconds of imports) is done.
 """
 
 import json
@@ -56,10 +57,8 @@ def crash_at(step: int, run: Callable[[], None]) -> Callable[[], None]:
     return crashing
 
 
-def points(images: Path, root: Path) -> dict[str, object]:
+def points(images: Path, root: Path, whole: Path) -> dict[str, object]:
     """Kill at step 1, 2, ... until a run gets through; after each, resume and compare."""
-    whole = root / "whole"
-    build(images, whole)
     wanted, differ, step = content(whole), [], 0
     while True:
         step += 1
@@ -74,11 +73,10 @@ def points(images: Path, root: Path) -> dict[str, object]:
     return {"points": step - 1, "differ": differ}
 
 
-def at_random(images: Path, root: Path, kills: int, seed: int) -> dict[str, object]:
+def at_random(images: Path, root: Path, whole: Path, kills: int, seed: int) -> dict[str, object]:
     """Kill runs at random times, each folder three times on end, then let it finish."""
-    whole = root / "whole"
     began = time.monotonic()
-    fork(lambda: build(images, whole))
+    fork(lambda: build(images, root / "timed"))
     length = time.monotonic() - began
     wanted, differ, hits, sent, number = content(whole), [], 0, 0, 0
     chance = random.Random(seed)  # noqa: S311 - times at which to kill, no secret
@@ -99,7 +97,10 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     plan.default_shard = lambda _: SHARD
     NETWORK = small_network()
-    mode, *arguments = sys.argv[1:]
-    where = Path(arguments[0]), Path(arguments[1])
-    found = points(*where) if mode == "points" else at_random(*where, *map(int, arguments[2:]))
+    pictures, place, number, start, *more = sys.argv[1:]
+    where = Path(pictures), Path(place), Path(place) / "whole"
+    build(where[0], where[2])
+    found = {"random": at_random(*where, int(number), int(start))}
+    if more == ["points"]:
+        found["points"] = points(*where)
     sys.stdout.write(json.dumps(found))

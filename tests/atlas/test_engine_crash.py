@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Build, content, interrupted
+from conftest import Build, content, interrupted, memory_folder
 from striate.atlas.store.ledger import Ledger
 from striate.atlas.store.reader import Atlas
 from striate.errors import AtlasError
@@ -33,16 +33,30 @@ def crasher(*arguments: object) -> dict[str, Any]:
     return json.loads(run.stdout)
 
 
-def test_killed_at_every_crash_point(pictures_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def crashes(pictures_folder: Path) -> dict[str, Any]:
+    """What became of five random kills and of one at each crash point: one process for all."""
+    with memory_folder() as folder:
+        return crasher(pictures_folder, folder, 5, 20131112, "points")
+
+
+def test_killed_at_every_crash_point(crashes: dict[str, Any]) -> None:
     """L1: kill -9 at each step of writing in turn, then resume: byte for byte the same."""
-    found = crasher("points", pictures_folder, tmp_path)
+    found = crashes["points"]
     assert found["points"] > 30, "some writing has no crash points"
     assert found["differ"] == []
 
 
-@pytest.mark.parametrize("kills", [pytest.param(5), pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_at_random_times(pictures_folder: Path, tmp_path: Path, kills: int) -> None:
-    found = crasher("random", pictures_folder, tmp_path, kills, 20131112)
+def test_killed_at_random_times(crashes: dict[str, Any]) -> None:
+    survived(crashes["random"], 5)
+
+
+@pytest.mark.slow
+def test_killed_fifty_times(pictures_folder: Path, tmp_path: Path) -> None:
+    survived(crasher(pictures_folder, tmp_path, 50, 1966)["random"], 50)
+
+
+def survived(found: dict[str, Any], kills: int) -> None:
     print(f"{found['hits']} of {found['kills']} kills hit a live run of {found['seconds']:.2f} s")  # noqa: T201
     assert found["differ"] == []
     assert found["kills"] == kills

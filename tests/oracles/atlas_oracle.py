@@ -28,10 +28,10 @@ def bin_of(value: float) -> int:
 
 
 def lattice_of(size: int) -> list[int]:
-    """Rows (or columns) that the histogram counts: at most eight, in the middle of their share."""
-    if size <= 8:
+    """Rows (or columns) that the histogram counts: at most four, in the middle of their share."""
+    if size <= 4:
         return list(range(size))
-    return [math.floor((2 * i + 1) * size / 16) for i in range(8)]
+    return [math.floor((2 * i + 1) * size / 8) for i in range(4)]
 
 
 def top_of(values: np.ndarray, ids: Sequence[int], places: np.ndarray, k: int) -> Arrays:

@@ -26,7 +26,7 @@ from striate.network.network import Network
 from striate.network.operations import operation
 from striate.shapes import Images
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 """Values of one layer that are summarized at once: what stays in the cache."""
 
 _NEVER_NEGATIVE = frozenset({"relu", "sigmoid", "hardsigmoid", "softmax"})
@@ -108,7 +108,7 @@ class _Watcher(torch.nn.Module):
         units = self.layer.units or 0
         flat = values if channels_last else values.permute(0, 2, 3, 1)
         offset = torch.arange(units, device=flat.device, dtype=torch.int32) * BINS
-        index = bins_of(flat.float()) + offset
+        index = bins_of(flat.float(), rectified=self.rectified).add_(offset)
         if not bool(finite.all()):
             index = index[finite[:, None, None].expand_as(index)]
         counts = torch.bincount(index.flatten(), minlength=units * BINS).reshape(units, BINS)

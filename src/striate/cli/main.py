@@ -40,6 +40,8 @@ def main() -> None:
 
     Ctrl-C exits with 130 and SIGTERM with 143; a pass that was running goes on when started again.
     """
+    # Threads that wait for one another should sleep: the readers need the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(standalone_mode=True)

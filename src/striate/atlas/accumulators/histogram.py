@@ -4,8 +4,8 @@ Bins are quarters of an octave: a float's sign, exponent and two leading bits of
 2^-16 to 2^16, with one bin for what is smaller and the outermost for what is larger. So the bins
 are known before the first image, and histograms of any two parts add up.
 
-The activations counted are those of a lattice of at most 8 x 8 places of each map, the same for
-every image: row ``i`` of the lattice is row ``floor((2 i + 1) h / 16)`` of a map with ``h`` rows.
+The activations counted are those of a lattice of at most 4 x 4 places of each map, the same for
+every image: row ``i`` of the lattice is row ``floor((2 i + 1) h / 8)`` of a map with ``h`` rows.
 """
 
 from collections.abc import Mapping
@@ -22,29 +22,31 @@ _OCTAVES = 32
 _HALF = 4 * _OCTAVES
 BINS = 2 * _HALF + 1
 _LOWEST = (127 - 16) * 4
-LATTICE = 8
+LATTICE = 4
 
 
 def lattice(size: int) -> list[int]:
     """Return the rows (or columns) of a map that are counted.
 
     >>> lattice(3), lattice(16)
-    ([0, 1, 2], [1, 3, 5, 7, 9, 11, 13, 15])
+    ([0, 1, 2], [2, 6, 10, 14])
     """
     if size <= LATTICE:
         return list(range(size))
     return [(2 * k + 1) * size // (2 * LATTICE) for k in range(LATTICE)]
 
 
-def bins_of(values: Tensor) -> Tensor:
-    """Return the bin (int32) of each value (float32).
+def bins_of(values: Tensor, *, rectified: bool = False) -> Tensor:
+    """Return the bin (int32) of each value (float32); ``rectified`` promises none is negative.
 
     >>> bins_of(torch.tensor([-1.0, 0.0, 1.0, 1.2, 1.25])) - BINS // 2
     tensor([-65,   0,  65,  65,  66], dtype=torch.int32)
     """
     bits = values.contiguous().view(torch.int32)
-    size = (((bits & 0x7FFFFFFF) >> 21) - (_LOWEST - 1)).clamp_(0, _HALF)
-    return torch.where(bits < 0, -size, size) + _HALF
+    if rectified:
+        return (bits >> 21).sub_(_LOWEST - 1 - _HALF).clamp_(_HALF, 2 * _HALF)
+    size = ((bits & 0x7FFFFFFF) >> 21).sub_(_LOWEST - 1).clamp_(0, _HALF)
+    return torch.where(bits < 0, -size, size).add_(_HALF)
 
 
 def edges() -> Float64[np.ndarray, " bins_and_one"]:
