@@ -26,7 +26,7 @@ from striate.network.network import Network
 from striate.network.operations import operation
 from striate.shapes import Images
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
 """Values of one layer that are summarized at once: what stays in the cache."""
 
 _NEVER_NEGATIVE = frozenset({"relu", "sigmoid", "hardsigmoid", "softmax"})
@@ -49,6 +49,7 @@ class _Watcher(torch.nn.Module):
         self.layer, self.k = layer, k
         self.parts: list[_Watcher] = []
         self.rectified = False
+        self.places: Tensor | None = None
         self.real: int | None = None
         self.reset()
 
@@ -63,60 +64,52 @@ class _Watcher(torch.nn.Module):
         maps = self.layer.maps(activation)[: self.real]
         if maps.dtype in {torch.float16, torch.bfloat16}:
             maps = maps.float()
-        channels_last = maps.stride(1) == 1 or not maps.is_contiguous()
-        values = maps.permute(0, 2, 3, 1) if channels_last else maps
-        step = max(1, _CHUNK // max(values[0].numel(), 1))
-        pieces = [
-            self._sums(values[start : start + step], channels_last=channels_last)
-            for start in range(0, len(values), step)
-        ]
-        row_maximum = torch.cat([piece[0] for piece in pieces])
-        sums = torch.cat([piece[1] for piece in pieces], dim=1)
+        values = maps.permute(0, 2, 3, 1).contiguous()
+        sums, row_maximum = self._sums(values)
         finite = sums[0].isfinite() & sums[3].isfinite()
         self.sums.append(sums)
-        self._count(values, finite, channels_last=channels_last)
-        self._top(values, row_maximum, finite, channels_last=channels_last)
+        self._count(values, finite)
+        self._top(values, row_maximum, finite)
         self.seen += len(values)
         return sums[0, 0, 0]
 
-    def _sums(self, values: Tensor, *, channels_last: bool) -> tuple[Tensor, Tensor]:
-        """Return row maxima (n, h, u), and total, squares, fired, maximum as (4, n, u)."""
-        rows, columns = (1, 2) if channels_last else (2, 3)
-        row_maximum = values.amax(columns)
-        signs = values.sign()
-        if not self.rectified:
-            signs.clamp_(min=0)
-        squares = values.square().sum((rows, columns)).double()
-        if not bool(squares.isfinite().all()):
-            squares = values.double().square().sum((rows, columns))
-        stacked = torch.stack([
-            values.sum((rows, columns)).double(),
-            squares,
-            signs.sum((rows, columns)).double(),
-            row_maximum.amax(rows).double(),
-        ])
-        return row_maximum if channels_last else row_maximum.transpose(1, 2), stacked
+    def _sums(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return total, squares, fired, maximum as (4, n, u), and row maxima (n, h, u)."""
+        count, height, width, units = values.shape
+        rows = values.view(count * height, width, units)
+        found = values.new_empty((4, len(rows), units))
+        chunk = _CHUNK if values.device.type == "cpu" else values.numel()
+        step = max(1, chunk // max(width * units, 1))
+        for start in range(0, len(rows), step):
+            part, into = rows[start : start + step], found[:, start : start + step]
+            torch.sum(part, 1, out=into[0])
+            torch.sum(part.square(), 1, out=into[1])
+            signs = part.sign()
+            torch.sum(signs if self.rectified else signs.clamp_(min=0), 1, out=into[2])
+            torch.amax(part, 1, out=into[3])
+        by_row = found.view(4, count, height, units)
+        sums = torch.cat([by_row[:3].sum(2, dtype=torch.float64), by_row[3:].amax(2).double()])
+        if not bool(sums[1].isfinite().all()):
+            sums[1] = values.double().square().sum((1, 2))
+        return sums, by_row[3]
 
-    def _count(self, values: Tensor, finite: Tensor, *, channels_last: bool) -> None:
+    def _count(self, values: Tensor, finite: Tensor) -> None:
         """Add a lattice of each finite map to the histogram."""
-        rows, columns = (1, 2) if channels_last else (2, 3)
-        for axis in (rows, columns):
-            places = lattice(values.shape[axis])
-            if len(places) < values.shape[axis]:
-                index = torch.tensor(places, device=values.device)
-                values = values.index_select(axis, index)
-        units = self.layer.units or 0
-        flat = values if channels_last else values.permute(0, 2, 3, 1)
-        offset = torch.arange(units, device=flat.device, dtype=torch.int32) * BINS
-        index = bins_of(flat.float(), rectified=self.rectified).add_(offset)
+        count, height, width, units = values.shape
+        if self.places is None:
+            rows, columns = torch.tensor(lattice(height)), torch.tensor(lattice(width))
+            self.places = (rows[:, None] * width + columns).flatten().to(values.device)
+            self.offset = torch.arange(units, device=values.device, dtype=torch.int32) * BINS
+        flat = values.view(count, height * width, units)
+        if len(self.places) < height * width:
+            flat = flat.index_select(1, self.places)
+        index = bins_of(flat.float(), rectified=self.rectified).add_(self.offset)
         if not bool(finite.all()):
-            index = index[finite[:, None, None].expand_as(index)]
+            index = index[finite[:, None].expand_as(index)]
         counts = torch.bincount(index.flatten(), minlength=units * BINS).reshape(units, BINS)
         self.counts = counts if self.counts is None else self.counts + counts
 
-    def _top(
-        self, values: Tensor, row_maximum: Tensor, finite: Tensor, *, channels_last: bool
-    ) -> None:
+    def _top(self, values: Tensor, row_maximum: Tensor, finite: Tensor) -> None:
         """Let this batch into the running top k: value, image, row, column, each (k, u)."""
         maximum = torch.where(finite, row_maximum.amax(1), -torch.inf)
         kept = min(self.k, len(maximum))
@@ -126,8 +119,7 @@ class _Watcher(torch.nn.Module):
         entry, unit = enters.nonzero(as_tuple=True)
         source = image[entry, unit]
         row = row_maximum[source, :, unit].argmax(1)
-        line = values[source, row, :, unit] if channels_last else values[source, unit, row]
-        column = line.argmax(1)
+        column = values[source, row, :, unit].argmax(1)
         new = [torch.full_like(value, -torch.inf), torch.full_like(image, NOBODY)]
         new += [torch.zeros_like(image), torch.zeros_like(image)]
         for store, entries in zip(

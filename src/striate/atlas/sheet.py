@@ -98,7 +98,7 @@ def _unit(atlas: Atlas, layer: str, pictures: UnitPictures) -> Display:
     said = f"max {facts['max']:.4g}, fires on {100 * facts['fires']:.0f} % of images"
     if facts["selectivity"] is not None:
         name = atlas.class_names.get(facts["best_class"], str(facts["best_class"]))
-        said += f", most for {name} ({facts['selectivity']:.2f})"
+        said += f", most for {name} (selectivity {facts['selectivity']:.2f})"
     return captioned(side_by_side([left, right], gap=6), title, lines=[said])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -209,13 +210,24 @@ def _project_batch(
     maps, output = propagate(network, layer.address, inputs, rule, signal, size=size)
     activations = layer.maps(output)[index, unit, row, column].tolist()
     extended = backward_graph(network, layer.address, rule, size).extended
+    whole = _zeros(len(spots), images)
     projections = []
     for k, spot in enumerate(spots):
-        whole = torch.zeros_like(images[spot.image])
         top, left = starts[k]
-        whole[:, top : top + extent[0], left : left + extent[1]] = maps[k]
+        whole[k, :, top : top + extent[0], left : left + extent[1]] = maps[k]
         neuron = Address(layer.address, spot.unit, spot.row, spot.column)
         projections.append(
-            Projection(whole, neuron, activations[k], boxes[k], rule, seed, extended, network.name)
+            Projection(
+                whole[k], neuron, activations[k], boxes[k], rule, seed, extended, network.name
+            )
         )
     return projections
+
+
+def _zeros(count: int, images: Images) -> Images:
+    """Return images of zeros; on the CPU the system clears only the pages that are written."""
+    shape = (count, *images.shape[1:])
+    if images.device.type == "cpu" and images.dtype in {torch.float32, torch.float64}:
+        kind = np.float32 if images.dtype == torch.float32 else np.float64
+        return torch.from_numpy(np.zeros(shape, kind))
+    return images.new_zeros(shape)

@@ -6,7 +6,7 @@ not what the ledger says is computed again.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -136,30 +136,29 @@ class Ledger:
         Raises:
             AtlasError: If a shard's file cannot be read.
         """
-        total = empty
+        prefix, total = f"{layer}.", empty
         for number in range(shards):
-            path = self._folder / "shards" / f"{number:05d}.safetensors"
-            try:
-                with safe_open(path, framework="numpy") as file:
-                    prefix = f"{layer}."
-                    names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-                    arrays = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-            except (OSError, SafetensorError) as error:
-                msg = f"cannot read {path}: {error}; run the same command again"
-                raise AtlasError(msg) from error
-            total = total.merge(LayerSummary.from_arrays(arrays))
+            arrays = self._part(number, lambda name: name.startswith(prefix))
+            named = {name.removeprefix(prefix): array for name, array in arrays.items()}
+            total = total.merge(LayerSummary.from_arrays(named))
         return total
 
     def judged(self, shards: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ids, five best classes and rank of all images seen, in order."""
-        parts = [
-            read_arrays(self._folder / "shards" / f"{number:05d}.safetensors")
-            for number in range(shards)
-        ]
-        ids, best, rank = (
-            np.concatenate([part[name] for part in parts]) for name in ("ids", "best", "rank")
-        )
+        names = ("ids", "best", "rank")
+        parts = [self._part(number, lambda name: name in names) for number in range(shards)]
+        ids, best, rank = (np.concatenate([part[name] for part in parts]) for name in names)
         return ids, best, rank
+
+    def _part(self, number: int, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+        """Read some of a shard's arrays: all shards at once would not fit in memory."""  # noqa: DOC501 - private
+        path = self._folder / "shards" / f"{number:05d}.safetensors"
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            msg = f"cannot read {path}: {error}; run the same command again"
+            raise AtlasError(msg) from error
 
 
 def _skipped(reasons: str) -> list[Skipped]:
