@@ -4,6 +4,7 @@ Integer weights and images make every activation and sum exact, so that most com
 bit, whatever the batch size and the split.
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -45,6 +46,12 @@ def small() -> nn.Sequential:
             nn.Conv2d(4, 5, 3, padding=1), nn.ReLU(), Strongest(), nn.Linear(5, 3),
         )
     )  # fmt: skip
+
+
+@functools.cache
+def small_loaded() -> Network:
+    """A network never changes: tests share it, as tracing takes a third of a second."""
+    return striate.load(small(), image_size=16)
 
 
 def pictures(count: int, size: int = 16, seed: int = 1) -> Tensor:
@@ -140,7 +147,7 @@ def test_the_split_into_shards_does_not_matter(two_hundred, borders: tuple[int, 
 
 
 def test_an_empty_shard_is_the_empty_summary() -> None:
-    shard = Observer(striate.load(small(), image_size=16), ["1", "6"], K)([])
+    shard = Observer(small_loaded(), ["1", "6"], K)([])
     for layer, units in zip(shard.layers, (4, 3), strict=True):
         equal(layer, LayerSummary.empty(units, K).to_arrays())
     assert (len(shard.ids), shard.best.shape, shard.rank.shape) == (0, (0, 5), (0,))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from test_observe import Strongest, batches, equal, integers, observe, pictures, small
+from test_observe import Strongest, batches, equal, integers, observe, pictures, small_loaded
 from torch import Tensor, nn
 
 import striate
@@ -139,8 +139,7 @@ def test_out_of_memory_halves_the_batch(
     monkeypatch: pytest.MonkeyPatch, kind: type[Exception], most: int, at: str
 ) -> None:
     """L9: whether memory ends at the first watched layer or behind it, the result is the same."""
-    module, images = small(), pictures(20)
-    network = striate.load(module, image_size=16)
+    network, images = small_loaded(), pictures(20)
     layers, labels = ["0", "1", "4", "6"], [0, 1] * 10
     wanted = observe(network, images, layers, batch=10, labels=labels)
     sizes = fail_above(monkeypatch, at, most, lambda: exhausted(kind))
@@ -175,18 +174,18 @@ def fail_above(
 def test_one_image_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_above(monkeypatch, "1", 0, lambda: torch.OutOfMemoryError("out of memory"))
     with pytest.raises(torch.OutOfMemoryError):
-        observe(striate.load(small(), image_size=16), pictures(4), ["1"])
+        observe(small_loaded(), pictures(4), ["1"])
 
 
 def test_other_errors_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = fail_above(monkeypatch, "1", 0, lambda: RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        observe(striate.load(small(), image_size=16), pictures(4), ["1"])
+        observe(small_loaded(), pictures(4), ["1"])
     assert sizes == [4]
 
 
 def test_an_observer_can_be_used_again_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    observer = Observer(striate.load(small(), image_size=16), ["1"], 9)
+    observer = Observer(small_loaded(), ["1"], 9)
     wanted = observer(batches(pictures(20), 7)).layers[0]
     with monkeypatch.context() as patch:
         fail_above(patch, "1", 6, lambda: RuntimeError("shapes do not match"))

@@ -21,7 +21,7 @@ from striate.image.crop import crop
 from striate.image.decode import decode
 from striate.image.encode import encode
 from striate.image.grid import side_by_side
-from striate.image.render import image_picture, projection_picture, resize_picture
+from striate.image.render import Picture, image_picture, projection_picture, resize_picture
 from striate.network.layers import Layer
 from striate.network.network import Network
 from striate.network.projection import Spot, project_spots
@@ -186,7 +186,7 @@ def _store(atlas: Atlas, layer: str, pictures: UnitPictures) -> None:
         write(path, encode(strip, "webp"))
 
 
-def _tile(picture: Display) -> Display:
+def _tile(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     scale = TILE / max(height, width)
     if scale >= 1:

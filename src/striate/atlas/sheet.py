@@ -13,7 +13,7 @@ from striate.atlas.illustrate import Images, UnitPictures, unit_pictures
 from striate.atlas.store.reader import Atlas
 from striate.errors import AddressError
 from striate.image.grid import captioned, grid, side_by_side, stack
-from striate.image.render import resize_picture
+from striate.image.render import Picture, resize_picture
 from striate.network.address import Address
 from striate.network.network import Network
 from striate.shapes import Display
@@ -106,7 +106,7 @@ def _blank() -> Display:
     return np.full((1, 1, 3), 128, np.uint8)
 
 
-def _scaled(tile: Display) -> Display:
+def _scaled(tile: Picture) -> Picture:
     height, width = tile.shape[:2]
     scale = _CELL / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -1,6 +1,7 @@
 """``striate atlas``: watch every unit over a folder of images; show what came out."""
 
 import json as json_module
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +50,7 @@ def _one_option_each(args: list[str]) -> list[str]:
             result.append(arg)
             several = arg == "--layers" and positional >= 2
             if arg not in _FLAGS and "=" not in arg:
-                result.extend([next(rest, "")])
+                result.extend(islice(rest, 1))
         elif several:
             result += ["--layers", arg]
         else:

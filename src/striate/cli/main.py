@@ -26,13 +26,13 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 
-class _Terminated(BaseException):
-    """SIGTERM came."""
+class _SignalledError(BaseException):
+    """SIGINT or SIGTERM came; its number is the argument."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise _Terminated
+def _stop(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise _SignalledError(number)
 
 
 def main() -> None:
@@ -42,20 +42,16 @@ def main() -> None:
     """
     # Threads that wait for one another should sleep: the readers need the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
-        app(standalone_mode=True)
+        app()
     except StriateError as error:
         _say(f"striate: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
+    except _SignalledError as stopped:
         _say("striate: stopped; what is done is kept, the same command goes on")
-        _leave(130)
-    except _Terminated:
-        _say("striate: terminated; what is done is kept, the same command goes on")
-        _leave(143)
-    except BrokenPipeError:
-        _leave(0)
+        _leave(128 + int(stopped.args[0]))
 
 
 def _leave(code: int) -> None:

@@ -17,9 +17,11 @@ import copy
 import importlib
 import pickle
 import sys
+import threading
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +36,7 @@ from striate.network.program import read_program
 from striate.network.trace import Trace
 from striate.network.zoo import ZooEntry, from_zoo
 
+_SEEDING = threading.RLock()
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -86,9 +89,7 @@ def load(  # noqa: PLR0913 - keyword-only knobs
         >>> str(network.layers["1"].receptive_field)
         '5 x 5'
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # noqa: TID251 - forked; others' modules draw from this one
-        known, made, default_name = _find(source, weights)
+    known, made, default_name = _find(source, weights, seed)
     asked = {
         "resize": resize, "crop": crop, "interpolation": interpolation or "default",
         "antialias": "default" if antialias is None else antialias,
@@ -123,8 +124,16 @@ def _preprocessing(
     return Preprocessing.from_json({**base.to_json(), **lists})
 
 
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Let modules draw their weights with a seed, and leave the global generator as it was."""
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # noqa: TID251 - forked; modules draw from the global generator
+        yield
+
+
 def _find(
-    source: "str | Path | torch.nn.Module", weights: str | Path | None
+    source: "str | Path | torch.nn.Module", weights: str | Path | None, seed: int
 ) -> tuple[ZooEntry, Trace | None, str]:
     """Return the module with its metadata, the trace if it came traced, and a name."""  # noqa: DOC501 - private
     if isinstance(source, torch.nn.Module):
@@ -144,8 +153,9 @@ def _find(
         text, weights = base, file
     pretrained = weights == "default"
     if ":" in text:
-        own = _from_factory(text)
-        entry = ZooEntry(own.eval(), None, None)
+        factory = _factory(text)
+        with _seeded(seed):
+            entry = ZooEntry(_made(text, factory).eval(), None, None)
     elif text.lower().endswith((*_WEIGHT_FILES, ".onnx", ".pkl")):
         msg = (
             f"{text!r} holds weights, not an architecture: write NAME@{text} or "
@@ -154,7 +164,8 @@ def _find(
         )
         raise NetworkError(msg)
     else:
-        entry = from_zoo(text, pretrained=pretrained)
+        with _seeded(seed):
+            entry = from_zoo(text, pretrained=pretrained)
     if weights is not None and not pretrained:
         read_weights(entry.module, Path(weights))
     return entry, None, text
@@ -208,20 +219,25 @@ def _image_size(
     return fixed or (224, 224)
 
 
-def _from_factory(text: str) -> torch.nn.Module:
-    """Import the user's own code and call its factory."""  # noqa: DOC501 - private
+def _factory(text: str) -> Any:
+    """Import the user's own code."""  # noqa: DOC501 - private
     module_name, _, factory_name = text.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError) as error:
+        with _SEEDING, torch.random.fork_rng(devices=[]):
+            return getattr(importlib.import_module(module_name), factory_name)
+    except Exception as error:
         msg = (
-            f"{text!r}: {error}. Write package.module:factory for code that can be imported from "
-            f"{here} or is installed"
+            f"{text!r} cannot be imported ({type(error).__name__}: {error}). Write "
+            f"package.module:factory for code that can be imported from {here} or is installed"
         )
         raise NetworkError(msg) from error
+
+
+def _made(text: str, factory: Any) -> torch.nn.Module:
+    """Call the user's factory."""  # noqa: DOC501 - private
     try:
         made = copy.deepcopy(factory) if isinstance(factory, torch.nn.Module) else factory()
     except Exception as error:
@@ -254,10 +270,11 @@ def read_weights(module: torch.nn.Module, path: Path) -> None:
         if isinstance(state.get(key), dict):
             state = state[key]
             break
-    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)}
-    if all(key.startswith("module.") for key in tensors):
-        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
+    tensors = {str(k): v for k, v in state.items() if isinstance(v, Tensor)}
     own = module.state_dict()
+    wrapped = all(key.startswith("module.") for key in tensors) and not set(tensors) & set(own)
+    if wrapped:
+        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
     missing = [f"missing {key}" for key in own if key not in tensors]
     extra = [f"unexpected {key}" for key in tensors if key not in own]
     shapes = [
@@ -276,7 +293,7 @@ def read_weights(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict(tensors, strict=False)
 
 
-def _read_tensors(path: Path) -> dict[str, Any]:
+def _read_tensors(path: Path) -> dict[Any, Any]:
     try:
         if path.suffix.lower() == ".safetensors":
             from safetensors.torch import load_file

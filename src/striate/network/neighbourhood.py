@@ -53,10 +53,17 @@ def crop_plan(network: Network, layer: Layer, size: tuple[int, int, int]) -> Cro
         layer: The layer, of the trace for ``size``.
         size: (channels, height, width) of the images.
     """
+    made: CropPlan | None = network.cut(
+        size, ("crop", layer.node.name), lambda trace: _plan(layer, size, trace.batch)
+    )
+    return made
+
+
+def _plan(layer: Layer, size: tuple[int, int, int], batch: int | None) -> CropPlan | None:
     field = layer.receptive_field
     if field.size is None or field.stride is None:
         return None
-    if network.trace(size).batch is not None or not _exact_on_crops(layer.node):
+    if batch is not None or not _exact_on_crops(layer.node):
         return None
     sizes, jumps = [], []
     for extent, stride, side in zip(field.size, field.stride, size[1:], strict=True):

@@ -87,6 +87,7 @@ class Network:
         """Make a network and trace it once, so that what cannot be traced is known at once."""
         names = tuple(class_names) if class_names is not None else None
         network = cls(name, image_size, preprocessing, names, _Traces(tracer))
+        network.trace()
         if names is not None and network.class_count not in {None, len(names)}:
             network = replace(network, class_names=None)
         return network
@@ -190,6 +191,8 @@ class Network:
             torch.Size([2, 5, 6, 6])
         """
         asked = [str(address) for address in layers]
+        if not asked:
+            return {}
         size = self._size(images)
         nodes = [self.layers_at(size)[address].node for address in asked]
         key = ("record", tuple(node.name for node in nodes))
@@ -259,8 +262,16 @@ class Network:
         return Fast(cut(made, outputs(made), wrap=wrap), self.device)
 
     def to(self, device: str | torch.device) -> "Network":
-        """Return this network on another device."""
-        target = torch.device(device)
+        """Return this network on another device.
+
+        Raises:
+            NetworkError: If there is no such device.
+        """
+        try:
+            target = torch.device(device)
+        except RuntimeError as error:
+            msg = f"{device!r} is no device; write cpu, cuda, cuda:1 or mps"
+            raise NetworkError(msg) from error
         if target == self.device:
             return self
         old = self._traces
@@ -333,7 +344,7 @@ def _point_to(graph: fx.Graph, device: torch.device) -> None:
 
 
 def _in_batches(
-    run: Callable[[Tensor], tuple[Any, ...]], images: Images, batch: int | None
+    run: Callable[[Tensor], tuple[Any, ...]], images: Tensor, batch: int | None
 ) -> tuple[Any, ...]:
     """Run images in batches of a size that is baked into the graph (None: any size)."""
     if batch is None or len(images) == batch:

@@ -55,6 +55,10 @@ def _refuse_pickles(path: Path, content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {name.partition("/")[2]: name for name in archive.namelist()}
+            roots = {name.partition("/")[0] for name in archive.namelist()}
+            if len(names) != len(archive.namelist()) or len(roots) != 1:
+                msg = f"{path} was not loaded: it holds members twice, which may hide code"
+                raise NetworkError(msg)
             if "archive_format" not in names:
                 msg = f"{path} is no program of this form: save it again with torch.export.save"
                 raise NetworkError(msg)

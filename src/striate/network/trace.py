@@ -6,10 +6,13 @@ in-place operation is left, each call of a reused module is a node of its own, a
 depends on the image, and name the nodes as torchvision's ``create_feature_extractor`` does.
 """
 
+import contextlib
+import io
+import logging
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,9 +114,21 @@ def _export(
         device=some.device if some is not None else "cpu",
     )
     shapes = ({0: Dim.DYNAMIC},) if batch is None else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from logging and printing whole graphs: the error says what matters."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def from_exported(exported: ExportedProgram) -> Trace:
@@ -232,8 +247,8 @@ def _why(module: torch.nn.Module, image_size: tuple[int, ...], error: Exception)
     first = text.splitlines()[0] if text else "no message"
     size = "x".join(map(str, image_size))
     return (
-        f"cannot trace {type(module).__name__} on images of {size}{where}\n"
-        f"  {type(error).__name__}: {first}\n  {_advice(text, image_size)}"
+        f"cannot trace {type(module).__name__} on images of {size}{where} "
+        f"({type(error).__name__}: {first}). {_advice(text, image_size)}"
     )
 
 
