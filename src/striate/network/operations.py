@@ -82,6 +82,12 @@ COMPARISONS = frozenset({
 })  # fmt: skip
 """Piecewise constant: no signal passes back through them."""
 
+SHAPE_ONLY = frozenset({
+    "sym_size", "zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones",
+    "new_full", "new_empty", "scalar_tensor",
+})  # fmt: skip
+"""Look at the shape of their input alone: what they make does not depend on the image."""
+
 KNOWN = (
     SHAPE | RECTIFIERS | SMOOTH_RECTIFIERS | GATES | LINEAR | SWITCHES | PRODUCTS | OWN_DERIVATIVE
     | ELEMENTWISE | COMPARISONS

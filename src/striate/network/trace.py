@@ -25,7 +25,7 @@ from torch.utils import _pytree as pytree
 
 from striate.errors import NetworkError
 from striate.network.naming import name_nodes
-from striate.network.operations import operation
+from striate.network.operations import SHAPE_ONLY, operation
 
 Edit = tuple[str, Callable[[Tensor], Tensor]]
 """A layer's address and the function that changes its output."""
@@ -229,8 +229,8 @@ def _mark(graph: fx.Graph) -> None:
             node.meta["depends"] = True
         else:
             inputs = node.all_input_nodes
-            shape_only = operation(node) in {"sym_size", "zeros_like", "ones_like"}
-            node.meta["depends"] = not shape_only and any(n.meta["depends"] for n in inputs)
+            looks = operation(node) not in SHAPE_ONLY
+            node.meta["depends"] = looks and any(n.meta["depends"] for n in inputs)
 
 
 def _why(module: torch.nn.Module, image_size: tuple[int, ...], error: Exception) -> str:
