@@ -166,7 +166,12 @@ def test_atlas_show_a_layer_and_a_unit(striate_: Run, built: Path) -> None:
             top, left, bottom, right = entry["box"]
             assert 0 <= top < bottom <= 16
             assert 0 <= left < right <= 16
-    assert parsed(striate_, "atlas", "show", built, "relu2:3")["units"] == [layer["units"][3]]
+    (unit,) = parsed(striate_, "atlas", "show", built, "relu2:3")["units"]
+    assert {name: unit[name] for name in layer["units"][3]} == layer["units"][3]
+    assert unit["variance"] == pytest.approx(unit["deviation"] ** 2)
+    assert sum(count for _, _, count in unit["histogram"]) == unit["images"] * 16
+    assert all(low < high for low, high, _ in unit["histogram"])
+    assert max(unit["class_means"], key=lambda c: c["mean"])["class"] == unit["best_class"]
 
 
 def test_atlas_show_as_text(striate_: Run, built: Path) -> None:

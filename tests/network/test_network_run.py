@@ -13,7 +13,7 @@ from torch.nn import functional
 
 import striate
 from networks import HAND_MADE, SIZE, randomized
-from striate.errors import NetworkError
+from striate.errors import AddressError, NetworkError
 from striate.network.address import Address
 from striate.network.cut import cut
 from striate.network.network import Network
@@ -162,11 +162,12 @@ def test_record_gives_each_parts_output() -> None:
     module = plain()
     network, images = load(module), pictures(3)
     paths = ["stage1.0", "stage1.1", "stage1", "stage2.0", "stage2", "head"]
-    found = network.record(images, [*paths, "stage1.2:1", "stage2:3@0,1"])
-    assert list(found) == [*paths, "stage1.2:1", "stage2:3@0,1"]
+    found = network.record(images, paths)
+    assert list(found) == paths
     for path in paths:
         torch.testing.assert_close(found[path], seen(module, images, path), rtol=0, atol=0)
-    assert torch.equal(found["stage1.2:1"], found["stage1"])
+    with pytest.raises(AddressError, match="is a unit"):
+        network.record(images, ["stage1.2:1"])
 
 
 def test_record_stops_at_the_deepest_layer() -> None:

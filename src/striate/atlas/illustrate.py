@@ -5,6 +5,7 @@ Source:
     down to the pixels, beside the patches that caused them.
 """
 
+import fnmatch
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.atlas.plan import chosen_layers
 from striate.atlas.store.files import write
 from striate.atlas.store.reader import Atlas, Entry
 from striate.image.crop import crop
@@ -160,7 +160,7 @@ def illustrate(
         MethodError: If the deconvnet does not apply to the network.
         AddressError: If a layer is not in the atlas.
     """
-    chosen = list(atlas.layers) if layers is None else _in_atlas(network, atlas, layers)
+    chosen = list(atlas.layers) if layers is None else _in_atlas(atlas, layers)
     images = Images(network, paths)
     total = sum(atlas.layers[layer].units for layer in chosen)
     done, made = 0, 0
@@ -175,8 +175,12 @@ def illustrate(
     return made
 
 
-def _in_atlas(network: Network, atlas: Atlas, layers: Sequence[str]) -> list[str]:
-    return [atlas.layer(name).address for name in chosen_layers(network, layers)]
+def _in_atlas(atlas: Atlas, patterns: Sequence[str]) -> list[str]:
+    chosen: list[str] = []
+    for pattern in patterns:
+        found = [name for name in atlas.layers if fnmatch.fnmatchcase(name, pattern)]
+        chosen += found or [atlas.layer(pattern).address]
+    return [name for name in atlas.layers if name in chosen]
 
 
 def _store(atlas: Atlas, layer: str, pictures: UnitPictures) -> None:

@@ -63,8 +63,14 @@ class Recipe:
         )
 
     def to_json(self) -> dict[str, object]:
-        """Return the recipe as JSON."""
-        return asdict(self)
+        """Return the recipe as JSON, with the weights' file by its full path."""
+        base, at, file = self.network.rpartition("@")
+        network = self.network
+        if at:
+            network = f"{base}@{Path(file).resolve()}"
+        elif network.endswith(".pt2"):
+            network = str(Path(network).resolve())
+        return {**asdict(self), "network": network}
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Recipe":
@@ -75,10 +81,8 @@ class Recipe:
 
 
 def fastest_device() -> str:
-    """Return "cuda", "mps" or "cpu": the fastest that is present."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    """Return "cuda" if there is one, else "cpu"; "mps" lacks the float64 that sums are kept in."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def network_of(atlas: Atlas, device: str | None = None) -> Network:

@@ -6,6 +6,7 @@ Source:
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,11 +56,11 @@ def sheet(
         row = atlas.layer(address)
         units = _of_layer(atlas, row.address) if address.unit is None else [address.unit]
         wanted.setdefault(row.address, []).extend(units)
-    drawn = [
-        _unit(atlas, layer, pictures)
-        for layer, units in wanted.items()
-        for pictures in unit_pictures(network, atlas, images, layer, units)
-    ]
+    drawn = []
+    for layer, units in wanted.items():
+        facts = atlas.units(layer)
+        for pictures in unit_pictures(network, atlas, images, layer, units):
+            drawn.append(_unit(atlas, layer, pictures, facts[pictures.unit]))  # noqa: PERF401
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     layers = ", ".join(wanted)
     return captioned(
@@ -81,12 +82,11 @@ def _of_layer(atlas: Atlas, layer: str) -> list[int]:
     if not units:
         msg = f"no unit of {layer} ever fires: there is nothing to draw"
         raise AddressError(msg)
-    step = max(1, len(units) // _OF_A_LAYER)
-    return [unit["unit"] for unit in units[::step]][:_OF_A_LAYER]
+    count = min(_OF_A_LAYER, len(units))
+    return [units[k * len(units) // count]["unit"] for k in range(count)]
 
 
-def _unit(atlas: Atlas, layer: str, pictures: UnitPictures) -> Display:
-    facts = atlas.units(layer)[pictures.unit]
+def _unit(atlas: Atlas, layer: str, pictures: UnitPictures, facts: dict[str, Any]) -> Display:
     title = f"{layer}:{pictures.unit}"
     if not pictures.entries:
         blank = resize_picture(_blank(), (_CELL, 6 * _CELL), smooth=False)

@@ -23,7 +23,7 @@ from striate.cli.options import (
 )
 from striate.cli.progress import ProgressLine
 
-_FLAGS = {"--restart", "--json", "--random", "--help"}
+_FLAGS = {"--restart", "--json", "--random", "--help", "--antialias", "--no-antialias"}
 
 
 class _BuildUnlessNamed(TyperGroup):
@@ -137,8 +137,8 @@ def show(
     else:
         parsed = Address.parse(address)
         layer = atlas.layer(parsed).address
-        units = atlas.units(layer)
-        found = {"layer": layer, "units": units if parsed.unit is None else [units[parsed.unit]]}
+        units = atlas.units(layer) if parsed.unit is None else [atlas.unit(parsed)]
+        found = {"layer": layer, "units": units}
         if not json:
             _print_units(found, one=parsed.unit is not None)
             return

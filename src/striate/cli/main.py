@@ -49,6 +49,9 @@ def main() -> None:
     except StriateError as error:
         _say(f"striate: {error}")
         sys.exit(2)
+    except OSError as error:
+        _say(f"striate: {error}")
+        sys.exit(2)
     except _SignalledError as stopped:
         _say("striate: stopped; what is done is kept, the same command goes on")
         _leave(128 + int(stopped.args[0]))

@@ -20,11 +20,13 @@ Crop = Annotated[int | None, typer.Option(help="Side of the centre crop.")]
 Interpolation = Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic, lanczos.")]
 Antialias = Annotated[bool | None, typer.Option(help="Resize as Pillow does, or the older way.")]
 Numbers = Annotated[str | None, typer.Option(metavar="R,G,B", help="For pixels in [0, 1].")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: fastest]")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. [default: cuda if present]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Globs = Annotated[
     list[str] | None,
-    typer.Option("--layers", metavar="GLOB...", help="Addresses or globs, such as 'layer3.*'."),
+    typer.Option(
+        "--layers", metavar="GLOB", help="Address or glob, such as 'layer3.*'; may be repeated."
+    ),
 ]
 
 

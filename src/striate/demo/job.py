@@ -24,7 +24,8 @@ def demo_recipe() -> Recipe:
 
 
 def draw_scenes(folder: Path, count: int, seed: int) -> Path:
-    """Draw scenes into a folder, unless they are there already; returns the folder."""
-    if not (folder / "labels.csv").exists():
-        write_scenes(folder, count, seed)
-    return folder
+    """Draw scenes into a folder named after them, unless they are there; returns the folder."""
+    drawn = folder / f"{count}-of-{seed}"
+    if not (drawn / "labels.csv").exists():
+        write_scenes(drawn, count, seed)
+    return drawn

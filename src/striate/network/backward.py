@@ -165,6 +165,8 @@ def _rectified(graph: fx.Graph, rule: Rule, *, source: Any, output: fx.Node) -> 
 def _other(graph: fx.Graph, old: fx.Node, new: fx.Node, extended: dict[str, None]) -> fx.Node:
     """Apply the deconvnet's decisions to an operation that is no rectifier."""
     name = operation(old)
+    if name == "edit":
+        extended[name] = None
     if name in OWN_DERIVATIVE and not inside_response_norm(old):
         extended[name] = None
     if name == "glu":
@@ -239,8 +241,8 @@ def propagate(
     count, baked = len(images), network.trace(size).batch
     if baked is not None and count < baked:
         images = torch.cat([images, images[-1:].expand(baked - count, *images.shape[1:])])
-    leaf = images.detach().clone().requires_grad_()
-    with torch.enable_grad():
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaf = images.detach().clone().requires_grad_()
         (output,) = module(images=leaf)
         if not output.requires_grad:
             msg = f"no signal can pass from {layer} to the image: it only compares or counts"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from striate.errors import NetworkError
+from striate.network.axes import axes_of
 from striate.network.operations import data_inputs, operation
 from striate.network.trace import Edit, Trace
 
@@ -73,9 +74,13 @@ def _needed(outputs: Sequence[Any], stops: set[fx.Node]) -> set[fx.Node]:
 
 def _really_needs(node: fx.Node, stops: set[fx.Node]) -> list[fx.Node]:
     """Return a node's inputs; a batch size can be had from any input, so images need not come."""
-    if stops and operation(node) == "sym_size":
+    if stops and operation(node) == "sym_size" and _counts_images(stops):
         return []
     return node.all_input_nodes
+
+
+def _counts_images(inputs: set[fx.Node]) -> bool:
+    return all(axes_of(node)[:1] in {(), ("images",)} for node in inputs)
 
 
 def check_resumable(trace: Trace, at: fx.Node, outputs: Sequence[Any]) -> None:

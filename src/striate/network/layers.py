@@ -104,8 +104,7 @@ class Layer:
         if self.units is None:
             msg = f"{self.address} has no units: its axes are {', '.join(axes)}"
             raise AddressError(msg)
-        order = [axes.index("images"), axes.index("units")]
-        order += [k for k in range(len(axes)) if k not in order]
+        order = _order(axes)
         moved = activation.permute(order)
         if moved.ndim == 4 and set(SPATIAL) <= set(axes):
             return moved
@@ -114,13 +113,18 @@ class Layer:
     def unmaps(self, maps: Maps) -> Tensor:
         """Lay maps out as the module's own output: the inverse of `maps`."""
         axes, shape = axes_of(self.node), shape_of(self.node)
-        order = [axes.index("images"), axes.index("units")]
-        order += [k for k in range(len(axes)) if k not in order]
+        order = _order(axes)
         sizes = [maps.shape[0], maps.shape[1], *(shape[k] for k in order[2:])]
         if len(axes) == 4 and set(SPATIAL) <= set(axes):
             sizes[2:] = list(maps.shape[2:])
         back = [order.index(k) for k in range(len(axes))]
         return maps.reshape(sizes).permute(back)
+
+
+def _order(axes: tuple[str, ...]) -> list[int]:
+    """Return the axes as images, units, rows, columns, then what has no name."""
+    known = [axes.index(axis) for axis in ("images", "units", *SPATIAL) if axis in axes]
+    return known + [k for k in range(len(axes)) if k not in known]
 
 
 class Layers(Mapping[str, Layer]):
@@ -166,6 +170,18 @@ class Layers(Mapping[str, Layer]):
     def aliases(self) -> dict[str, str]:
         """Return each name that is not a layer's own address, with the address it stands for."""
         return {name: layer.address for name, layer in self._all.items() if name != layer.address}
+
+    def whole(self, address: str | Address) -> Layer:
+        """Return a layer that is asked for as a whole.
+
+        Raises:
+            AddressError: If it does not exist, or the address names a unit of it.
+        """
+        layer, parsed = self.resolve(address)
+        if parsed.unit is not None:
+            msg = f"{address} is a unit; this works on the whole layer: write {layer.address}"
+            raise AddressError(msg)
+        return layer
 
     def resolve(self, address: str | Address) -> tuple[Layer, Address]:
         """Return the layer of an address and the address with that layer's own name, checked.

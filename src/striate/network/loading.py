@@ -17,7 +17,6 @@ import copy
 import importlib
 import pickle
 import sys
-import threading
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +32,9 @@ from striate.errors import NetworkError
 from striate.image.preprocess import Preprocessing
 from striate.network.network import Network, Tracer, module_tracer
 from striate.network.program import read_program
-from striate.network.trace import Trace
+from striate.network.trace import TORCH_GLOBALS, Trace
 from striate.network.zoo import ZooEntry, from_zoo
 
-_SEEDING = threading.RLock()
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -99,6 +97,9 @@ def load(  # noqa: PLR0913 - keyword-only knobs
     channels = made.image_size[0] if made else _channels(known.module, image_size)
     preprocessing = _preprocessing(known.preprocessing, chosen, channels)
     size = made.image_size if made else (channels, *_image_size(image_size, preprocessing))
+    if class_names is not None and len(class_names) == 0:
+        msg = "class_names is empty; leave it out if the names are not known"
+        raise NetworkError(msg)
     network = Network.of(
         module_tracer(known.module) if made is None else _fixed(made),
         name=name or default_name,
@@ -127,7 +128,7 @@ def _preprocessing(
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Let modules draw their weights with a seed, and leave the global generator as it was."""
-    with _SEEDING, torch.random.fork_rng(devices=[]):
+    with TORCH_GLOBALS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # noqa: TID251 - forked; modules draw from the global generator
         yield
 
@@ -137,9 +138,15 @@ def _find(
 ) -> tuple[ZooEntry, Trace | None, str]:
     """Return the module with its metadata, the trace if it came traced, and a name."""  # noqa: DOC501 - private
     if isinstance(source, torch.nn.Module):
-        return ZooEntry(_own_copy(source), None, None), None, type(source).__name__
+        own = _own_copy(source)
+        if weights not in {None, "default"}:
+            read_weights(own, Path(str(weights)))
+        return ZooEntry(own, None, None), None, type(source).__name__
     text = str(source)
     if text.endswith(".pt2"):
+        if weights not in {None, "default"}:
+            msg = f"{text} has weights of its own; {weights} cannot be loaded into it"
+            raise NetworkError(msg)
         empty = ZooEntry(torch.nn.Module(), None, None)
         return empty, read_program(Path(text)), Path(text).stem
     base, at, file = text.rpartition("@")
@@ -226,7 +233,7 @@ def _factory(text: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        with _SEEDING, torch.random.fork_rng(devices=[]):
+        with TORCH_GLOBALS, torch.random.fork_rng(devices=[]):
             return getattr(importlib.import_module(module_name), factory_name)
     except Exception as error:
         msg = (

@@ -1,6 +1,7 @@
 """A network: its graph, what it does to an image before, and what its classes are called."""
 
 import hashlib
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +153,8 @@ class Network:
         this process.
         """
         made = self.trace()
-        digest = hashlib.sha256(str(made.graph).encode())
+        text = re.sub(r"device[ :=]+[^,}]*", "", str(made.graph))
+        digest = hashlib.sha256(text.encode())
         for name, value in made.constants.items():
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             flat = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
@@ -194,7 +196,7 @@ class Network:
         if not asked:
             return {}
         size = self._size(images)
-        nodes = [self.layers_at(size)[address].node for address in asked]
+        nodes = [self.layers_at(size).whole(address).node for address in asked]
         key = ("record", tuple(node.name for node in nodes))
         module = self._cut(images, key, lambda t: cut(t, nodes))
         made = self.trace(size)
@@ -217,7 +219,7 @@ class Network:
         """
         size = self.image_size if images is None else self._size(images)
         made, layers = self._traces.at(size)
-        node = layers[at].node
+        node = layers.whole(at).node
         if images is None:
             check_resumable(made, node, made.outputs)
         key = (size, "resume", node.name)
@@ -247,7 +249,7 @@ class Network:
             >>> silent(torch.ones(1, 3, 8, 8)).abs().max()
             tensor(0.)
         """
-        address = self.layers[layer].address
+        address = self.layers.whole(layer).address
         edits = (*self._traces.edits, (address, function))
         return replace(self, _traces=_Traces(self._traces.tracer, edits))
 
@@ -276,9 +278,17 @@ class Network:
             return self
         old = self._traces
 
+        known: dict[object, Tensor] = {}
+
+        def there(value: Tensor) -> Tensor:
+            key = (value.data_ptr(), value.shape, value.stride(), value.dtype)
+            if key not in known:
+                known[key] = value.to(target)
+            return known[key]
+
         def moved(size: tuple[int, int, int]) -> Trace:
-            made = copied(old.tracer(size))
-            constants = {name: value.to(target) for name, value in made.constants.items()}
+            made = copied(old.at(size)[0] if not old.edits else old.tracer(size))
+            constants = {name: there(value) for name, value in made.constants.items()}
             _point_to(made.graph, target)
             return replace(made, constants=constants)
 

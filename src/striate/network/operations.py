@@ -103,6 +103,8 @@ def operation(node: Node) -> str:
     """
     if node.op != "call_function":
         return ""
+    if node.meta.get("edit", False):
+        return "edit"
     target = node.target
     if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - the class has no public name
         return str(target.overloadpacket.__name__)

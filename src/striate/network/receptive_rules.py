@@ -234,9 +234,17 @@ def _flip(query: Query) -> Interval:
 
 KEEPS_PLACES = ELEMENTWISE | {
     "permute", "transpose", "expand", "unsqueeze", "squeeze", "split", "split_with_sizes", "chunk",
-    "_native_batch_norm_legit_no_training", "stack", "unbind", "getitem", "cumsum",
+    "_native_batch_norm_legit_no_training", "stack", "unbind", "getitem"
 }  # fmt: skip
 """Operations without a rule of their own: an output place needs the same place of each input."""
+
+
+def _across_units(query: Query) -> Interval:
+    """Pool over neighbouring units (as local response normalization does), place by place."""
+    kernel: Any = query.node.args[1]
+    same = isinstance(kernel, (list, tuple)) and all(size == 1 for size in kernel[1:])
+    return query.span if same and len(kernel) > 1 else EVERYTHING
+
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("conv2d", "convolution"), _convolution),
@@ -248,8 +256,11 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("mean", "sum", "amax", "max", "var", "std", "linalg_vector_norm", "logsumexp"), _reduction
     ),
-    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax", "glu"), _over_axis),
+    **dict.fromkeys(
+        ("softmax", "_softmax", "log_softmax", "_log_softmax", "glu", "cumsum"), _over_axis
+    ),
     **dict.fromkeys(("layer_norm", "rms_norm"), _layer_norm),
+    "avg_pool3d": _across_units,
     "linear": _linear,
     **dict.fromkeys(
         (

@@ -30,8 +30,8 @@ from striate.network.operations import SHAPE_ONLY, operation
 Edit = tuple[str, Callable[[Tensor], Tensor]]
 """A layer's address and the function that changes its output."""
 
-_EXPORTING = threading.RLock()
-"""`torch.export` keeps global state: one thread at a time."""
+TORCH_GLOBALS = threading.RLock()
+"""`torch.export` changes global state, the random one too: one thread at a time."""
 
 _DROPPED = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range")
 
@@ -84,7 +84,7 @@ def trace(module: torch.nn.Module, image_size: tuple[int, int, int]) -> Trace:
         NetworkError: If the module cannot be traced; says what, where in the module's code, and
             what to change.
     """
-    with _EXPORTING:
+    with TORCH_GLOBALS:
         try:
             return from_exported(_export(module, image_size, batch=None))
         except NetworkError:

@@ -1,5 +1,7 @@
 """All shards of a plan on this machine, one after the other; killed at any point, it goes on."""
 
+import csv
+import io
 import json
 import shutil
 import time
@@ -116,6 +118,7 @@ def build_atlas(  # noqa: PLR0913 - keyword-only knobs
             write_atlas(out, plan, network, files, known, run.ledger)
             finished = Atlas(out)
         _write_recipe(out, source, recipe)
+        _write_skipped(out, finished)
         return finished
     finally:
         lock.release()
@@ -137,22 +140,27 @@ def _lock(folder: Path) -> FileLock:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what is there; the database first, so that a half-removed atlas is no atlas.
+    """Remove what is there; the database before its layers: a half-removed atlas is no atlas.
 
     Raises:
         AtlasError: If it cannot be removed.
     """
     try:
-        for name in ("atlas.sqlite", "atlas.sha256", "recipe.json"):
+        _remove(folder / "pictures")
+        for name in ("atlas.sqlite", "atlas.sha256", "recipe.json", "skipped.csv"):
             (folder / name).unlink(missing_ok=True)
             crash_point()
         Ledger(folder).discard()
-        for name in ("layers", "pictures"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            crash_point()
+        _remove(folder / "layers")
     except OSError as error:
         msg = f"cannot remove what is in {folder}: {error}"
         raise AtlasError(msg) from error
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    crash_point()
 
 
 def _finished(folder: Path, plan: Plan) -> Atlas | None:
@@ -160,6 +168,7 @@ def _finished(folder: Path, plan: Plan) -> Atlas | None:
     if (folder / "atlas.sqlite").exists():
         atlas = Atlas(folder)
         _refuse_other(folder, atlas.plan, plan)
+        atlas.digest()
         Ledger(folder).discard()
         return atlas
     begun = Ledger(folder).plan()
@@ -181,6 +190,17 @@ def _refuse_other(folder: Path, begun: Plan, plan: Plan) -> None:
 def _write_recipe(folder: Path, source: Path, recipe: dict[str, object] | None) -> None:
     kept = {"images": str(source.resolve()), "recipe": recipe}
     write(folder / "recipe.json", json.dumps(kept, indent=1, sort_keys=True).encode())
+
+
+def _write_skipped(folder: Path, atlas: Atlas) -> None:
+    """Write ``skipped.csv``: which images were not seen, and why; nothing if all were."""
+    skipped = atlas.skipped()
+    if skipped:
+        text = io.StringIO(newline="")
+        rows = csv.writer(text)
+        rows.writerows([("file", "reason"), *skipped])
+        content = text.getvalue().encode("utf-8", "surrogateescape")
+        write(folder / "skipped.csv", content)
 
 
 class _Run:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.atlas.accumulators.histogram import edges
 from striate.atlas.accumulators.layer import LayerSummary
 from striate.atlas.accumulators.topk import NOBODY
 from striate.atlas.plan import Plan
@@ -199,6 +200,36 @@ class Atlas:
             found.append(unit)
         return found
 
+    def unit(self, address: str | Address) -> dict[str, Any]:
+        """Return all that is known of one unit, as JSON.
+
+        To what `units` says this adds how many images and neurons were counted, the variance, the
+        histogram (see `striate.atlas.accumulators.histogram`; bins with a count alone, as low edge,
+        high edge, count) and the mean response to each class.
+
+        Raises:
+            AddressError: If the address names no unit of this atlas.
+        """
+        parsed = Address.parse(address)
+        row = self.layer(parsed)
+        if parsed.unit is None:
+            msg = f"{address} is a layer; name a unit of it, such as {row.address}:0"
+            raise AddressError(msg)
+        unit, summary = parsed.unit, self.summary_of(address)
+        bins, counts = edges().tolist(), summary.histogram.counts[unit].tolist()
+        means = summary.by_class.mean[:, unit].tolist()
+        return {
+            **self.units(address)[unit],
+            "images": int(summary.moments.images[unit]),
+            "places": int(summary.moments.places[unit]),
+            "variance": float(summary.moments.variance[unit]),
+            "histogram": [[bins[k], bins[k + 1], n] for k, n in enumerate(counts) if n],
+            "class_means": [
+                {"class": c, "name": self.class_names.get(c), "mean": mean}
+                for c, mean in zip(summary.by_class.classes.tolist(), means, strict=True)
+            ],
+        }
+
     @cached_property
     def image_names(self) -> list[str]:
         """Name of each image, by id."""
@@ -222,6 +253,9 @@ class Atlas:
             "images": images,
             "seen": images - skipped,
             "skipped": skipped,
+            "skipped_images": [
+                {"file": name, "reason": reason} for name, reason in self.skipped()
+            ],
             "top1": 100.0 * first / judged if judged else None,
             "top5": 100.0 * fifth / judged if judged else None,
             "units": sum(row.units for row in self.layers.values()),
