@@ -1,4 +1,4 @@
-"""The command line: what it prints, writes and returns. Most of it in this process, for speed."""
+"""The command line: what it prints, writes and returns."""
 
 import json
 import os
@@ -170,7 +170,6 @@ def test_atlas_show_a_layer_and_a_unit(striate_: Run, built: Path) -> None:
     assert {name: unit[name] for name in layer["units"][3]} == layer["units"][3]
     assert unit["variance"] == pytest.approx(unit["deviation"] ** 2)
     assert sum(count for _, _, count in unit["histogram"]) == unit["images"] * 16
-    assert all(low < high for low, high, _ in unit["histogram"])
     assert max(unit["class_means"], key=lambda c: c["mean"])["class"] == unit["best_class"]
 
 

@@ -244,7 +244,9 @@ def test_two_threads_share_a_network() -> None:
         found = list(pool.map(lambda x: (network(x), network.record(x, ["stage1"])["stage1"]),
                               jobs))  # fmt: skip
     for one, other in zip(found, wanted, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        for a, b in zip(one, other, strict=True):
+            # While one thread traces, torch may compute by another kernel in the other: rounding.
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
 
 
 # --- editing -------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +27,9 @@ class Projection:
     """What explains one activation, at the pixels.
 
     Attributes:
-        map: (channels, height, width) in network space, signed; zero outside the box.
+        patch: The part of the map that is not zero by geometry; see ``map``.
+        corner: (top, left) pixel of the patch.
+        size: (height, width) of the image.
         neuron: The neuron it starts from; without a place if it starts from the unit's whole map.
         activation: That neuron's activation on this image; the map's largest for a whole map.
         box: (top, left, bottom, right): what the neuron can see of the image.
@@ -38,7 +39,9 @@ class Projection:
         network: Name of the network.
     """
 
-    map: Image
+    patch: Image
+    corner: tuple[int, int]
+    size: tuple[int, int]
     neuron: Address
     activation: float
     box: Box
@@ -46,6 +49,14 @@ class Projection:
     seed: Seed
     extended: tuple[str, ...]
     network: str
+
+    @property
+    def map(self) -> Tensor:
+        """The whole map: (channels, height, width) in network space, signed; zero off the patch."""
+        whole = self.patch.new_zeros((self.patch.shape[0], *self.size))
+        (top, left), (height, width) = self.corner, self.patch.shape[1:]
+        whole[:, top : top + height, left : left + width] = self.patch
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +136,9 @@ def _project_map(
     strongest = float(layer.maps(output)[0, address.unit].max())
     extended = backward_graph(network, layer.address, rule, size).extended
     box = (0, 0, size[1], size[2])
-    return Projection(maps[0], address, strongest, box, rule, seed, extended, network.name)
+    return Projection(
+        maps[0], (0, 0), size[1:], address, strongest, box, rule, seed, extended, network.name
+    )
 
 
 def project_spots(
@@ -210,24 +223,21 @@ def _project_batch(
     maps, output = propagate(network, layer.address, inputs, rule, signal, size=size)
     activations = layer.maps(output)[index, unit, row, column].tolist()
     extended = backward_graph(network, layer.address, rule, size).extended
-    whole = _zeros(len(spots), images)
     projections = []
     for k, spot in enumerate(spots):
-        top, left = starts[k]
-        whole[k, :, top : top + extent[0], left : left + extent[1]] = maps[k]
         neuron = Address(layer.address, spot.unit, spot.row, spot.column)
         projections.append(
             Projection(
-                whole[k], neuron, activations[k], boxes[k], rule, seed, extended, network.name
+                maps[k],
+                starts[k],
+                (height, width),
+                neuron,
+                activations[k],
+                boxes[k],
+                rule,
+                seed,
+                extended,
+                network.name,
             )
         )
     return projections
-
-
-def _zeros(count: int, images: Images) -> Images:
-    """Return images of zeros; on the CPU the system clears only the pages that are written."""
-    shape = (count, *images.shape[1:])
-    if images.device.type == "cpu" and images.dtype in {torch.float32, torch.float64}:
-        kind = np.float32 if images.dtype == torch.float32 else np.float64
-        return torch.from_numpy(np.zeros(shape, kind))
-    return images.new_zeros(shape)
