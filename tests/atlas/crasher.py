@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import torch  # noqa: E402
+from building import BATCH, SHARD, content, small_network  # noqa: E402
 
-from conftest import BATCH, SHARD, content, small_network  # noqa: E402
 from striate.atlas import plan  # noqa: E402
 from striate.atlas.engines.local import build_atlas  # noqa: E402
 from striate.atlas.store import files  # noqa: E402

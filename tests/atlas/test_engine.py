@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from building import BATCH, Build, content, draw, interrupted, small_network
 from PIL import Image
 from test_observe import equal, integers, small
 from torch import nn
 
 import striate
-from conftest import BATCH, Build, content, draw, interrupted, small_network
 from oracles.atlas_oracle import hooked, ranks, summarize
 from striate.atlas.engines.local import Progress, build_atlas
 from striate.errors import AddressError, AtlasError, ImageError, StriateError

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from building import Build, content, interrupted, memory_folder
 
-from conftest import Build, content, interrupted, memory_folder
 from striate.atlas.store.ledger import Ledger
 from striate.atlas.store.reader import Atlas
 from striate.errors import AtlasError
