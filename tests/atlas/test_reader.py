@@ -192,3 +192,12 @@ def test_a_missing_layer_file(finished_atlas: Atlas, tmp_path: Path) -> None:
     (folder / "layers" / "0000.safetensors").unlink()
     with pytest.raises(AtlasError, match="0000"):
         read_all(folder)
+
+
+def test_all_of_a_unit(finished_atlas: Atlas) -> None:
+    unit = finished_atlas.unit("1:2")
+    assert all(low < high and count > 0 for low, high, count in unit["histogram"])
+    assert sum(count for _, _, count in unit["histogram"]) == 16 * unit["images"]
+    assert unit["places"] == 16 * 16 * unit["images"]
+    with pytest.raises(AddressError, match="name a unit"):
+        finished_atlas.unit("1")

@@ -240,13 +240,17 @@ def test_two_threads_share_a_network() -> None:
     jobs = [pictures(2, size, seed) for seed, size in enumerate(sizes * 5)]
     serial = load(plain())
     wanted = [(serial(images), serial.record(images, ["stage1"])["stage1"]) for images in jobs]
+
+    def run(images: Tensor) -> tuple[Tensor, Tensor]:
+        return network(images), network.record(images, ["stage1"])["stage1"]
+
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda x: (network(x), network.record(x, ["stage1"])["stage1"]),
-                              jobs))  # fmt: skip
-    for one, other in zip(found, wanted, strict=True):
-        for a, b in zip(one, other, strict=True):
+        tracing, traced = list(pool.map(run, jobs)), list(pool.map(run, jobs))
+    for first, second, expected in zip(tracing, traced, wanted, strict=True):
+        for a, b, c in zip(first, second, expected, strict=True):
             # While one thread traces, torch may compute by another kernel in the other: rounding.
-            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(a, c, rtol=1e-6, atol=1e-7)
+            assert torch.equal(b, c)
 
 
 # --- editing -------------------------------------------------------------------------------------
