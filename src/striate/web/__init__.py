@@ -1,0 +1,1 @@
+"""The page: an atlas served to a browser, or written as a plain site."""
