@@ -81,10 +81,10 @@ def test_interrupted_and_resumed(
 def test_no_scraps_are_left(build: Build, pictures_folder: Path, tmp_path: Path) -> None:
     build(pictures_folder, tmp_path)
     names = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
-    assert names == sorted([
-        ".lock", "atlas.sha256", "atlas.sqlite", "recipe.json",
-        "0000.safetensors", "0001.safetensors", "0002.safetensors",
-    ])  # fmt: skip
+    arrays = ["0000.safetensors", "0001.safetensors", "0002.safetensors"]
+    others = [".lock", "atlas.sha256", "atlas.sqlite", "recipe.json"]
+    assert names == sorted([*others, *arrays, *arrays])
+    assert sorted(path.name for path in (tmp_path / "responses").iterdir()) == arrays
 
 
 def test_a_shard_committed_twice_counts_once(
@@ -245,7 +245,7 @@ def test_a_plan_that_cannot_be_read_is_one_clear_error(
     assert build(pictures_folder, tmp_path, restart=True).digest() == finished_digest
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6, 7])
 def test_a_restart_that_is_killed_leaves_nothing_that_looks_finished(
     build: Build, pictures_folder: Path, tmp_path: Path, finished_digest: str, step: int
 ) -> None:

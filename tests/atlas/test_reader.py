@@ -63,6 +63,49 @@ def test_units(finished_atlas: Atlas) -> None:
     json.dumps(units, allow_nan=False)
 
 
+def test_columns_are_those_of_the_units(finished_atlas: Atlas) -> None:
+    for address in finished_atlas.layers:
+        columns, units = finished_atlas.columns(address), finished_atlas.units(address)
+        assert columns.pop("maximum") == [unit["max"] for unit in units]
+        tops = [unit["top"][0]["image"] if unit["top"] else None for unit in units]
+        assert columns.pop("top_image") == tops
+        assert set(columns) == {
+            "mean", "fires", "fires_places", "selectivity", "best_class", "dead",
+        }  # fmt: skip
+        for name, column in columns.items():
+            assert column == [unit[name] for unit in units], name
+
+
+def test_one_unit_is_that_of_all(finished_atlas: Atlas) -> None:
+    variance = finished_atlas.summary_of("4").moments.variance
+    for number, unit in enumerate(finished_atlas.units("4")):
+        alone = finished_atlas.unit(f"4:{number}")
+        assert {name: alone[name] for name in unit} == unit
+        assert alone["variance"] == pytest.approx(variance[number])
+
+
+def test_images(finished_atlas: Atlas) -> None:
+    images = finished_atlas.images
+    assert [image.id for image in images] == list(range(10))
+    assert [image.name for image in images] == finished_atlas.image_names
+    assert all(image.seen and image.bytes > 100 for image in images)
+    assert {(image.label, image.rank, image.skipped) for image in images} == {(None, None, None)}
+    assert all(sorted(image.best) == [0, 1, 2] for image in images)
+    assert (finished_atlas.seen, finished_atlas.finished) == (10, True)
+    assert finished_atlas.home == finished_atlas.folder
+
+
+def test_graph(finished_atlas: Atlas) -> None:
+    nodes = finished_atlas.graph["nodes"]
+    assert nodes[0] == {
+        "address": "images", "operation": "input", "units": 3, "map_size": [16, 16],
+        "layer": None, "rank": 0, "column": 0,
+    }  # fmt: skip
+    numbers = {node["address"]: node["layer"] for node in nodes if node["layer"] is not None}
+    assert numbers == {"1": 0, "4": 1, "6": 2}
+    assert finished_atlas.graph["edges"] == [[k, k + 1] for k in range(len(nodes) - 1)]
+
+
 def test_entries(finished_atlas: Atlas) -> None:
     for unit, entries in zip(finished_atlas.units("1"), finished_atlas.top("1"), strict=True):
         for shown, entry in zip(unit["top"], entries, strict=True):
@@ -118,15 +161,27 @@ def test_no_atlas(tmp_path: Path) -> None:
         Atlas(tmp_path / "nowhere")
 
 
-def test_another_format(finished_atlas: Atlas, tmp_path: Path) -> None:
-    folder = tmp_path / "atlas"
-    shutil.copytree(finished_atlas.folder, folder)
+def in_format(atlas: Atlas, folder: Path, version: int) -> Path:
+    shutil.copytree(atlas.folder, folder)
     connection = sqlite3.connect(folder / "atlas.sqlite")
-    connection.execute("PRAGMA user_version = 7")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     digest = hashlib.sha256((folder / "atlas.sqlite").read_bytes()).hexdigest()
     (folder / "atlas.sha256").write_text(digest)
-    with pytest.raises(AtlasError, match="has format 7"):
+    return folder
+
+
+def test_another_format(finished_atlas: Atlas, tmp_path: Path) -> None:
+    folder = in_format(finished_atlas, tmp_path / "atlas", 7)
+    with pytest.raises(AtlasError, match="has format 7; this striate reads format 2"):
+        Atlas(folder)
+
+
+def test_an_older_format(finished_atlas: Atlas, tmp_path: Path) -> None:
+    folder = in_format(finished_atlas, tmp_path / "atlas", 1)
+    with pytest.raises(
+        AtlasError, match=r"older striate \(format 1\): build it again with --restart"
+    ):
         Atlas(folder)
 
 
@@ -136,9 +191,13 @@ def read_all(folder: Path) -> str:
     atlas.summary()
     assert isinstance(atlas.class_names, dict)
     atlas.skipped()
+    assert (atlas.seen, len(atlas.images)) == (10, 10)
+    assert set(atlas.graph) == {"nodes", "edges"}
     for address in atlas.layers:
         atlas.units(address)
+        atlas.columns(address)
         atlas.summary_of(address)
+        np.nanmax(atlas.responses(address))
     return atlas.digest()
 
 
@@ -172,13 +231,15 @@ def test_one_flipped_bit_is_noticed(finished_atlas: Atlas, tmp_path: Path) -> No
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["atlas.sqlite", "layers/0001.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["atlas.sqlite", "layers/0001.safetensors", "responses/0001.safetensors"]
+)
 @pytest.mark.parametrize("length", [0, 1, 100, 4096, -1])
 def test_truncated_files(finished_atlas: Atlas, tmp_path: Path, name: str, length: int) -> None:
     folder = tmp_path / "atlas"
     shutil.copytree(finished_atlas.folder, folder)
     content = (folder / name).read_bytes()
-    (folder / name).write_bytes(content[:length])
+    (folder / name).write_bytes(content[: min(length, len(content) - 2)])
     try:
         digest = read_all(folder)
     except AtlasError:
@@ -186,10 +247,11 @@ def test_truncated_files(finished_atlas: Atlas, tmp_path: Path, name: str, lengt
     assert digest != finished_atlas.digest()
 
 
-def test_a_missing_layer_file(finished_atlas: Atlas, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["layers", "responses"])
+def test_a_missing_file(finished_atlas: Atlas, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "atlas"
     shutil.copytree(finished_atlas.folder, folder)
-    (folder / "layers" / "0000.safetensors").unlink()
+    (folder / kind / "0000.safetensors").unlink()
     with pytest.raises(AtlasError, match="0000"):
         read_all(folder)
 

@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +15,22 @@ from striate.image.encode import encode, save
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (7, 5, 3), np.uint8)
 SMOOTH = np.add.outer(np.arange(32), np.arange(32))[..., None].repeat(3, 2).astype(np.uint8)
+
+
+def test_a_webp_of_full_quality_is_exact_and_of_less_is_smaller() -> None:
+    assert np.array_equal(decode(encode(PICTURE, "webp", quality=100)), PICTURE)
+    noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
+    sizes = [len(encode(noise, "webp", quality=quality)) for quality in (10, 60, 90)]
+    assert sizes == sorted(sizes)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    for quality in (75, 85, 95):
+        assert np.array_equal(decode(encode(grey, "webp", quality=quality)), grey)
+
+
+@pytest.mark.parametrize(("kind", "quality"), [("png", 90), ("webp", -1), ("webp", 101)])
+def test_a_quality_that_cannot_be_is_refused(kind: Literal["png", "webp"], quality: int) -> None:
+    with pytest.raises(ImageError, match="only webp has a quality"):
+        encode(PICTURE, kind, quality=quality)
 
 
 def test_png_is_exact_and_the_same_each_time() -> None:

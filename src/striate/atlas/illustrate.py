@@ -1,139 +1,37 @@
-"""What the strongest images of a unit look like to it: crops, and their deconvnet projections.
+"""All pictures of an atlas, stored as files: a strip of each unit, and sheets made from strips.
 
-Source:
-    Zeiler & Fergus, ECCV 2014, figure 2: the nine strongest activations of a feature map, projected
-    down to the pixels, beside the patches that caused them.
+A file is whole or absent, and what is there is not made again: interrupted at any point, the same
+call goes on.
 """
 
 import fnmatch
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
+from filelock import FileLock, Timeout
 
+from striate.atlas import sheets
+from striate.atlas.picture_files import PictureFiles, encoded, is_stored
+from striate.atlas.pictures import Pictures
+from striate.atlas.portraits import Originals, UnitPictures, unit_pictures
+from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS
 from striate.atlas.store.files import write
-from striate.atlas.store.reader import Atlas, Entry
-from striate.image.crop import crop
-from striate.image.decode import decode
-from striate.image.encode import encode
-from striate.image.grid import side_by_side
-from striate.image.render import Picture, image_picture, projection_picture, resize_picture
-from striate.network.layers import Layer
+from striate.atlas.store.reader import Atlas, LayerRow
+from striate.errors import AtlasError
 from striate.network.network import Network
-from striate.network.projection import Spot, project_spots
-from striate.shapes import Box, Display, Image
 
-TILE = 96
-"""Pictures of larger receptive fields are stored at this side, in pixels."""
+_TOGETHER = 256
+"""Units of a layer made together: where neurons see the whole image, the more of them the fewer
+images go forward; but all of them are lost if the run is stopped."""
 
+_WRITERS = 4
+_AHEAD = 32
 
-@dataclass(frozen=True, slots=True)
-class UnitPictures:
-    """A unit's strongest images as it sees them.
-
-    Attributes:
-        unit: Its index in the layer.
-        entries: Its strongest images with a positive activation; empty for a dead unit.
-        crops: What the strongest neuron sees of each, padded with grey where it looks past the
-            border; at the size of the receptive field, or of the image where that is smaller.
-        projections: The deconvnet projection of that neuron, at the same size; grey is zero.
-    """
-
-    unit: int
-    entries: Sequence[Entry]
-    crops: Sequence[Display]
-    projections: Sequence[Display]
-
-
-class Images:
-    """The images of an atlas, preprocessed; the last ones used are kept.
-
-    Args:
-        network: Whose preprocessing to apply.
-        paths: File of each image, by id.
-        keep: How many to keep.
-    """
-
-    def __init__(self, network: Network, paths: Sequence[Path], keep: int = 1024) -> None:
-        self._network, self._paths, self._keep = network, paths, keep
-        self._preprocessing = network.how_to_read()
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-
-    def __getitem__(self, image: int) -> Image:
-        """Return an image by id, in network space."""
-        if image not in self._kept:
-            self._kept[image] = self._preprocessing.pixels(decode(self._paths[image]))
-            if len(self._kept) > self._keep:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(image)
-        network = self._network
-        ready = self._preprocessing.from_picture(self._kept[image])
-        return ready.to(network.device, network.dtype)
-
-
-def unit_pictures(
-    network: Network, atlas: Atlas, images: Images, layer: str, units: Sequence[int]
-) -> Iterator[UnitPictures]:
-    """Make the pictures of some units of a layer.
-
-    Args:
-        network: The atlas's network.
-        atlas: The atlas.
-        images: Its images.
-        layer: Address of the layer.
-        units: Which units.
-
-    Yields:
-        Each unit's pictures, in order.
-
-    Raises:
-        MethodError: If the deconvnet does not apply to the network.
-    """
-    top = atlas.top(layer)
-    preprocessing = network.how_to_read()
-    found = network.layers[layer]
-    for unit in units:
-        entries = [entry for entry in top[unit] if entry.value > 0]
-        if not entries:
-            yield UnitPictures(unit, (), (), ())
-            continue
-        batch = torch.stack([images[entry.image] for entry in entries])
-        spots = [Spot(k, unit, entry.row, entry.column) for k, entry in enumerate(entries)]
-        projected = project_spots(network, batch, layer, spots, "deconvnet")
-        crops, projections = [], []
-        for k, entry in enumerate(entries):
-            box = seen_box(found, entry)
-            pixels = preprocessing.to_pixels(batch[k]).float().cpu()
-            crops.append(image_picture(_rgb(crop(pixels, box, fill=0.5))))
-            explained = crop(projected[k].map.float().cpu(), box, fill=0.0)
-            projections.append(projection_picture(_rgb(explained)))
-        yield UnitPictures(unit, entries, crops, projections)
-
-
-def seen_box(layer: Layer, entry: Entry) -> Box:
-    """Return the box to show: the receptive field, centred on the neuron, or the whole side.
-
-    Where the field is larger than the image there is no use in showing what lies outside.
-    """
-    regular = layer.box(entry.row, entry.column, clip=False)
-    height, width = layer.image_size
-    top, bottom = (0, height) if regular[2] - regular[0] >= height else (regular[0], regular[2])
-    left, right = (0, width) if regular[3] - regular[1] >= width else (regular[1], regular[3])
-    return top, left, bottom, right
-
-
-def _rgb(image: Tensor) -> Tensor:
-    return image.expand(3, -1, -1) if image.shape[0] == 1 else image
-
-
-def picture_paths(atlas: Atlas, layer: str, unit: int) -> tuple[Path, Path]:
-    """Return where the crops and the projections of a unit lie: each a strip of tiles."""
-    folder = atlas.folder / "pictures" / f"{atlas.layer(layer).number:04d}"
-    return folder / f"{unit:05d}-crops.webp", folder / f"{unit:05d}-projections.webp"
+Progress = Callable[[int, int], None]
 
 
 def illustrate(
@@ -142,16 +40,18 @@ def illustrate(
     paths: Sequence[Path],
     *,
     layers: Sequence[str] | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
+    thumbnails: Progress = lambda _done, _total: None,
 ) -> int:
-    """Make the pictures of every unit of an atlas, once; interrupted, it goes on.
+    """Make and store the pictures of an atlas's units, layers and images, once.
 
     Args:
         network: The atlas's network.
-        atlas: The atlas.
+        atlas: The atlas, finished.
         paths: File of each image, by id.
         layers: Addresses or globs; None for all layers of the atlas.
         progress: Called with the units done and in all.
+        thumbnails: Called with the images done and in all.
 
     Returns:
         How many units were pictured now; those that had pictures are left as they are.
@@ -159,20 +59,18 @@ def illustrate(
     Raises:
         MethodError: If the deconvnet does not apply to the network.
         AddressError: If a layer is not in the atlas.
+        AtlasError: If the atlas is not finished, another run is writing it, it cannot be written,
+            or an image cannot be read any more.
     """
     chosen = list(atlas.layers) if layers is None else _in_atlas(atlas, layers)
-    images = Images(network, paths)
-    total = sum(atlas.layers[layer].units for layer in chosen)
-    done, made = 0, 0
-    for layer in chosen:
-        units = range(atlas.layers[layer].units)
-        missing = [u for u in units if not all(p.exists() for p in picture_paths(atlas, layer, u))]
-        done += len(units) - len(missing)
-        for pictures in unit_pictures(network, atlas, images, layer, missing):
-            _store(atlas, layer, pictures)
-            done, made = done + 1, made + 1
-            progress(done, total)
-    return made
+    if not atlas.finished:
+        msg = (
+            f"{atlas.home} is not finished, and its pictures would change: run the same `striate "
+            "atlas` command again; `striate serve` shows an unfinished one"
+        )
+        raise AtlasError(msg)
+    with _locked(atlas.home):
+        return _Run(network, atlas, paths).all_of(chosen, progress, thumbnails)
 
 
 def _in_atlas(atlas: Atlas, patterns: Sequence[str]) -> list[str]:
@@ -183,21 +81,117 @@ def _in_atlas(atlas: Atlas, patterns: Sequence[str]) -> list[str]:
     return [name for name in atlas.layers if name in chosen]
 
 
-def _store(atlas: Atlas, layer: str, pictures: UnitPictures) -> None:
-    crops, projections = picture_paths(atlas, layer, pictures.unit)
-    for path, tiles in ((crops, pictures.crops), (projections, pictures.projections)):
-        strip = side_by_side([_tile(tile) for tile in tiles], gap=0) if tiles else _nothing()
-        write(path, encode(strip, "webp"))
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Take the folder, as a pass does."""  # noqa: DOC501 - private
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        msg = f"another run is writing {folder}: wait for it"
+        raise AtlasError(msg) from error
+    except OSError as error:
+        msg = f"cannot write to {folder}: {error.strerror or error}"
+        raise AtlasError(msg) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _tile(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    scale = TILE / max(height, width)
-    if scale >= 1:
-        return picture
-    return resize_picture(picture, (round(height * scale), round(width * scale)), smooth=True)
+class _Run:
+    """One run over what is not stored yet."""
+
+    def __init__(self, network: Network, atlas: Atlas, paths: Sequence[Path]) -> None:
+        self._network, self._atlas = network, atlas
+        self._originals = Originals(atlas, paths)
+        self._pictures = Pictures(atlas, network, originals=self._originals)
+        self._files = PictureFiles(atlas.home)
+
+    def all_of(self, chosen: Sequence[str], progress: Progress, thumbnails: Progress) -> int:
+        rows = [self._atlas.layers[layer] for layer in chosen]
+        total = sum(row.units for row in rows)
+        done = made = 0
+        for row in rows:
+            paths = [self._files.unit(row.number, unit) for unit in range(row.units)]
+            missing = [unit for unit, path in enumerate(paths) if not is_stored(path)]
+            done += row.units - len(missing)
+            for _ in self._units(row, missing):
+                done, made = done + 1, made + 1
+                progress(done, total)
+            self._sheets_of(row)
+        self._samples()
+        self._thumbnails(thumbnails)
+        return made
+
+    def _units(self, row: LayerRow, missing: Sequence[int]) -> Iterator[None]:
+        """Make and store strips; yield after each."""
+
+        def store(made: UnitPictures) -> None:
+            strip = sheets.strip(made.crops, made.projections)
+            side = max(made.crops[0].shape[:2]) if made.crops else 1
+            write(self._files.unit(row.number, made.unit), encoded(strip, side))
+
+        for start in range(0, len(missing), _TOGETHER):
+            pictures = unit_pictures(
+                self._network,
+                self._atlas,
+                self._originals,
+                row.address,
+                missing[start : start + _TOGETHER],
+                side=UNITS.tile,
+            )
+            yield from _in_threads(store, pictures)
+
+    def _sheets_of(self, row: LayerRow) -> None:
+        for view in VIEWS:
+            for page in range(UNITS.pages(row.units)):
+                path = self._files.layer_sheet(row.number, view, page)
+                if not is_stored(path):
+                    write(path, self._pictures.layer_sheet(row.number, view, page))
+
+    def _samples(self) -> None:
+        """Store the sheets of samples of those 64 layers that all have strips."""
+        rows = list(self._atlas.layers.values())
+        for page in range(SAMPLES.pages(SAMPLES.columns * len(rows))):
+            path = self._files.samples(page)
+            shown = rows[page * SAMPLES.rows : (page + 1) * SAMPLES.rows]
+            strips = [
+                self._files.unit(row.number, unit)
+                for row in shown
+                for unit in sheets.samples_of(self._atlas, row.address)
+            ]
+            if not is_stored(path) and all(strip.exists() for strip in strips):
+                write(path, self._pictures.samples(page))
+
+    def _thumbnails(self, progress: Progress) -> None:
+        images = self._atlas.images
+        pages = range(THUMBNAILS.pages(len(images)))
+        missing = [page for page in pages if not is_stored(self._files.thumbnails(page))]
+        for page in missing:
+            shown = THUMBNAILS.items(page, len(images))
+            # Read here, in threads: and what cannot be read ends the run, rather than being grey
+            # for ever after.
+            seen = [image for image in shown if images[image].skipped is None]
+            for _ in _in_threads(self._read, seen):
+                pass
+            write(self._files.thumbnails(page), self._pictures.thumbnails(page))
+            progress(shown.stop, len(images))
+
+    def _read(self, image: int) -> None:
+        self._originals.picture(image)
 
 
-def _nothing() -> Display:
-    """A dead unit has no pictures: one grey pixel says that there is nothing to show."""
-    return np.full((1, 1, 3), 128, np.uint8)
+def _in_threads(work: Callable[[Any], None], items: Iterable[Any]) -> Iterator[None]:
+    """Work on items, a few at once; yield after each."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                while waiting and (waiting[0].done() or len(waiting) > _AHEAD):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -132,13 +132,13 @@ class _Watcher(torch.nn.Module):
             new = [a.gather(0, order) for a in new]
         self.top = new
 
-    def finish(self, ids: np.ndarray, labels: np.ndarray) -> LayerSummary:
-        """Return the summary of all batches since the last reset."""
+    def finish(self, ids: np.ndarray, labels: np.ndarray) -> tuple[LayerSummary, np.ndarray]:
+        """Return the summary of all batches since the last reset, and their responses."""
         if self.parts:
             return _concatenated([part.finish(ids, labels) for part in self.parts])
         units = self.layer.units or 0
         if not self.sums or self.counts is None:
-            return LayerSummary.empty(units, self.k)
+            return LayerSummary.empty(units, self.k), np.zeros((0, units), np.float32)
         total, squares, fired, maximum = torch.cat(self.sums, dim=1).cpu().numpy()
         rows, columns = self.layer.map_size
         finite = np.isfinite(total) & np.isfinite(maximum)
@@ -154,12 +154,13 @@ class _Watcher(torch.nn.Module):
             fired_places=fired.sum(axis=0).astype(np.int64),
             not_finite=(~finite).sum(axis=0),
         )
-        return LayerSummary(
+        summary = LayerSummary(
             self._finish_top(ids),
             moments,
             Histogram(self.counts.cpu().numpy()),
             _by_class(total / (rows * columns), finite, labels),
         )
+        return summary, np.where(finite, maximum, np.nan).astype(np.float32)
 
     def _finish_top(self, ids: np.ndarray) -> TopK:
         units = self.layer.units or 0
@@ -184,8 +185,11 @@ def _by_class(means: np.ndarray, finite: np.ndarray, labels: np.ndarray) -> ByCl
     return ByClass(classes, images, total)
 
 
-def _concatenated(parts: Sequence[LayerSummary]) -> LayerSummary:
-    """Return the summary of concatenated units (all parts saw the same images)."""
+def _concatenated(
+    found: Sequence[tuple[LayerSummary, np.ndarray]],
+) -> tuple[LayerSummary, np.ndarray]:
+    """Return summary and responses of concatenated units (all parts saw the same images)."""
+    parts = [summary for summary, _ in found]
     first = parts[0]
     by_class = ByClass(
         first.by_class.classes,
@@ -197,9 +201,9 @@ def _concatenated(parts: Sequence[LayerSummary]) -> LayerSummary:
         for name in first.to_arrays()
         if not name.startswith("by_class.")
     }
-    return LayerSummary.from_arrays(
-        joined | {f"by_class.{name}": array for name, array in by_class.to_arrays().items()}
-    )
+    joined |= {f"by_class.{name}": array for name, array in by_class.to_arrays().items()}
+    responses = np.concatenate([part for _, part in found], axis=1)
+    return LayerSummary.from_arrays(joined), responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +212,15 @@ class ShardSummary:
 
     Attributes:
         layers: A summary a layer, in the plan's order.
+        responses: An array a layer, (images seen, units) float32: the largest activation of each
+            unit in each image; NaN where the unit was not finite.
         ids: Ids of the images that were seen.
         best: Classes of the five highest scores of each image, best first; -1 without scores.
         rank: Place of the true class among the scores, from 0; -1 where unknown.
     """
 
     layers: list[LayerSummary]
+    responses: list[np.ndarray]
     ids: np.ndarray
     best: np.ndarray
     rank: np.ndarray
@@ -255,8 +262,10 @@ class Observer:
                 best.append(found[0])
                 rank.append(found[1])
         all_ids, all_labels = np.array(ids, np.int64), np.array(labels, np.int64)
+        finished = [watcher.finish(all_ids, all_labels) for watcher in self._watchers]
         return ShardSummary(
-            [watcher.finish(all_ids, all_labels) for watcher in self._watchers],
+            [summary for summary, _ in finished],
+            [responses for _, responses in finished],
             all_ids,
             np.concatenate(best),
             np.concatenate(rank),

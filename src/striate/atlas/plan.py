@@ -59,7 +59,7 @@ class Plan:
     top: int
     batch: int
     shard: int
-    format: int = 1
+    format: int = 2
 
     def to_json(self) -> str:
         """Return the plan as JSON, equal for equal plans."""

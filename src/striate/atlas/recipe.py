@@ -94,7 +94,7 @@ def network_of(atlas: Atlas, device: str | None = None) -> Network:
     kept = _read(atlas)
     spec = kept.get("recipe")
     if not isinstance(spec, dict):
-        msg = f"{atlas.folder} was made from a network in Python: give it (network=...)"
+        msg = f"{atlas.home} was made from a network in Python: give it (network=...)"
         raise AtlasError(msg)
     network = Recipe.from_json(spec).load(device)
     check_network(atlas, network)
@@ -108,7 +108,7 @@ def check_network(atlas: Atlas, network: Network) -> None:
         AtlasError: If its graph or weights differ.
     """
     if network.fingerprint() != atlas.plan.fingerprint:
-        msg = f"{network.name} is not the network of {atlas.folder}: its weights or graph differ"
+        msg = f"{network.name} is not the network of {atlas.home}: its weights or graph differ"
         raise AtlasError(msg)
 
 
@@ -120,7 +120,7 @@ def image_paths(atlas: Atlas) -> list[Path]:
     """
     source = Path(str(_read(atlas).get("images", "")))
     if not source.exists():
-        msg = f"the images of {atlas.folder} are no longer at {source}"
+        msg = f"the images of {atlas.home} are no longer at {source}"
         raise AtlasError(msg)
     if source.is_dir():
         return [source / name for name in atlas.image_names]
@@ -129,7 +129,7 @@ def image_paths(atlas: Atlas) -> list[Path]:
 
 
 def _read(atlas: Atlas) -> dict[str, object]:
-    path = atlas.folder / "recipe.json"
+    path = atlas.home / "recipe.json"
     if not path.is_file():
         msg = f"{path} is missing: run the `striate atlas` command again, it takes no time"
         raise AtlasError(msg)

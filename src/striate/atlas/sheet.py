@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from striate.atlas.illustrate import Images, UnitPictures, unit_pictures
+from striate.atlas.portraits import Originals, UnitPictures, unit_pictures
+from striate.atlas.sheets import samples_of
 from striate.atlas.store.reader import Atlas
 from striate.errors import AddressError
 from striate.image.grid import captioned, grid, side_by_side, stack
@@ -49,7 +50,7 @@ def sheet(
         AddressError: If a layer or unit is not in the atlas.
         MethodError: If the deconvnet does not apply to the network.
     """
-    images = Images(network, paths)
+    originals = Originals(atlas, paths)
     wanted: dict[str, list[int]] = {}
     for text in addresses:
         address = Address.parse(text)
@@ -59,8 +60,12 @@ def sheet(
     drawn = []
     for layer, units in wanted.items():
         facts = atlas.units(layer)
-        for pictures in unit_pictures(network, atlas, images, layer, units):
-            drawn.append(_unit(atlas, layer, pictures, facts[pictures.unit]))  # noqa: PERF401
+        distinct = list(dict.fromkeys(units))
+        made = {
+            pictures.unit: pictures
+            for pictures in unit_pictures(network, atlas, originals, layer, distinct)
+        }
+        drawn += [_unit(atlas, layer, made[unit], facts[unit]) for unit in units]
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     layers = ", ".join(wanted)
     return captioned(
@@ -75,15 +80,11 @@ def sheet(
 
 
 def _of_layer(atlas: Atlas, layer: str) -> list[int]:
-    units = [unit for unit in atlas.units(layer) if not unit["dead"]]
-    if any(unit["selectivity"] is not None for unit in units):
-        ranked = sorted(units, key=lambda u: (-(u["selectivity"] or 0.0), u["unit"]))
-        return sorted(unit["unit"] for unit in ranked[:_OF_A_LAYER])
+    units = samples_of(atlas, layer, _OF_A_LAYER)
     if not units:
         msg = f"no unit of {layer} ever fires: there is nothing to draw"
         raise AddressError(msg)
-    count = min(_OF_A_LAYER, len(units))
-    return [units[k * len(units) // count]["unit"] for k in range(count)]
+    return sorted(units)
 
 
 def _unit(atlas: Atlas, layer: str, pictures: UnitPictures, facts: dict[str, Any]) -> Display:
@@ -91,8 +92,11 @@ def _unit(atlas: Atlas, layer: str, pictures: UnitPictures, facts: dict[str, Any
     if not pictures.entries:
         blank = resize_picture(_blank(), (_CELL, 6 * _CELL), smooth=False)
         return captioned(blank, title, lines=["dead: never positive on any image"])
-    cells = [[_scaled(tile) for tile in tiles] for tiles in (pictures.projections, pictures.crops)]
-    values = [f"{entry.value:.4g}" for entry in pictures.entries]
+    positive = [k for k, entry in enumerate(pictures.entries) if entry.value > 0]
+    cells = [
+        [_scaled(tiles[k]) for k in positive] for tiles in (pictures.projections, pictures.crops)
+    ]
+    values = [f"{pictures.entries[k].value:.4g}" for k in positive]
     left = grid(cells[0], 3, captions=[""] * len(values))
     right = grid(cells[1], 3, captions=values)
     said = f"max {facts['max']:.4g}, fires on {100 * facts['fires']:.0f} % of images"

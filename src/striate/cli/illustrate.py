@@ -12,7 +12,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An atlas.")]
 
 
 def illustrate_command(folder: Folder, *, layers: Globs = None, device: Device = None) -> None:
-    """Make the crops and projections of every unit, as files; interrupted, it goes on."""
+    """Make the pictures of every unit and layer as files; interrupted, it goes on."""
     from striate.atlas.illustrate import illustrate
     from striate.atlas.recipe import image_paths, network_of
     from striate.atlas.store.reader import Atlas
@@ -21,8 +21,11 @@ def illustrate_command(folder: Folder, *, layers: Globs = None, device: Device =
     keep_memory()
     atlas = Atlas(folder)
     network = network_of(atlas, device)
-    with ProgressLine("units") as line:
-        made = illustrate(network, atlas, image_paths(atlas), layers=layers, progress=line.counted)
+    with ProgressLine("units") as units, ProgressLine("thumbnails") as thumbnails:
+        made = illustrate(
+            network, atlas, image_paths(atlas), layers=layers, progress=units.counted,
+            thumbnails=thumbnails.counted,
+        )  # fmt: skip
     typer.echo(f"{made} units illustrated in {folder / 'pictures'}")
 
 

@@ -27,9 +27,13 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     value = node.meta.get("val")
     if not isinstance(value, Tensor):
         return ()
-    sizes: list[Any] = list(value.shape)
-    hints: list[Any] = [s.node.hint if isinstance(s, torch.SymInt) else s for s in sizes]
-    return tuple(int(size) for size in hints)
+    kept: tuple[Tensor, tuple[int, ...]] | None = node.meta.get("shape")
+    # Asking torch is slow, and receptive fields ask a million times.
+    if kept is None or kept[0] is not value:
+        sizes: list[Any] = list(value.shape)
+        hints: list[Any] = [s.node.hint if isinstance(s, torch.SymInt) else s for s in sizes]
+        kept = node.meta["shape"] = value, tuple(int(size) for size in hints)
+    return kept[1]
 
 
 def mark_axes(graph: fx.Graph) -> None:

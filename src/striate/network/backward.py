@@ -16,7 +16,7 @@ signal unchanged. Where it meets a rectifier other than ReLU, a gate or a normal
 *extended* beyond its source, and says so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -237,6 +237,34 @@ def propagate(
     Raises:
         MethodError: If no signal can pass from the layer to the image.
     """
+    return next(propagate_each(network, layer, images, rule, [signal], size=size))
+
+
+def propagate_each(
+    network: Network,
+    layer: str,
+    images: Images,
+    rule: Rule,
+    signals: Sequence[Signal],
+    *,
+    size: tuple[int, int, int],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Send several signals, one after the other, back to the same images; these run forward once.
+
+    Args:
+        network: The network.
+        layer: Address of the layer.
+        images: As `propagate` takes them.
+        rule: The rule at rectifiers.
+        signals: Each makes a starting signal from the layer's output.
+        size: (channels, height, width) of the whole images.
+
+    Yields:
+        For each signal, what `propagate` returns.
+
+    Raises:
+        MethodError: If no signal can pass from the layer to the image.
+    """
     module = backward_graph(network, layer, rule, size).module
     count, baked = len(images), network.trace(size).batch
     if baked is not None and count < baked:
@@ -244,11 +272,19 @@ def propagate(
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaf = images.detach().clone().requires_grad_()
         (output,) = module(images=leaf)
-        if not output.requires_grad:
-            msg = f"no signal can pass from {layer} to the image: it only compares or counts"
-            raise MethodError(msg)
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(
-            output, leaf, signal(output.detach()), allow_unused=True
-        )
-    maps = found[0] if found[0] is not None else torch.zeros_like(images)
-    return maps[:count], output.detach()[:count]
+    if not output.requires_grad:
+        msg = f"no signal can pass from {layer} to the image: it only compares or counts"
+        raise MethodError(msg)
+    last = len(signals) - 1
+    for number, signal in enumerate(signals):
+        # The modes are the caller's again at each yield: a generator must not hold them open.
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(
+                output,
+                leaf,
+                signal(output.detach()),
+                allow_unused=True,
+                retain_graph=number < last,
+            )
+        maps = found[0] if found[0] is not None else torch.zeros_like(images)
+        yield maps[:count], output.detach()[:count]

@@ -4,7 +4,7 @@ One neuron is computed on the crop that it sees wherever that is exact (see `nei
 neurons of a layer in one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,13 +13,16 @@ from torch import Tensor
 
 from striate.errors import MethodError
 from striate.network.address import Address
-from striate.network.backward import Rule, backward_graph, propagate
+from striate.network.backward import Rule, backward_graph, propagate, propagate_each
 from striate.network.layers import Layer
 from striate.network.neighbourhood import CropPlan, crop_plan
 from striate.network.network import Network
 from striate.shapes import Box, Image, Images
 
 Seed = Literal["one", "activation"]
+
+_ROUNDS = 8
+"""How many ways back share one way forward at most: more would save hardly more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,76 +171,154 @@ def project_spots(
         One projection a spot, maps of the whole image's size.
     """
     size = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
+    made = dict(
+        project_each(
+            network,
+            images.__getitem__,
+            layer,
+            spots,
+            rule,
+            size=size,
+            seed=seed,
+            crop=crop,
+            batch=batch,
+        )
+    )
+    return [made[k] for k in range(len(spots))]
+
+
+def project_each(
+    network: Network,
+    image_of: Callable[[int], Image],
+    layer: str,
+    spots: Sequence[Spot],
+    rule: Rule,
+    *,
+    size: tuple[int, int, int],
+    seed: Seed = "one",
+    crop: bool = True,
+    batch: int = 16,
+) -> Iterator[tuple[int, Projection]]:
+    """Project many neurons of one layer, one batch after the other.
+
+    Neurons that look at the whole of one image share its way forward. Their projections come when
+    that image's turn is, not in the order of ``spots``.
+
+    Args:
+        network: The network.
+        image_of: Gives an image, preprocessed, by the number that the spots call it.
+        layer: Address of the layer.
+        spots: The neurons.
+        rule: The rule at rectifiers.
+        size: (channels, height, width) of the images.
+        seed: Start with 1, or with the activation.
+        crop: Compute on crops where that is exact; False: always on whole images.
+        batch: How many neurons to compute at once.
+
+    Yields:
+        Index into ``spots``, and that neuron's projection.
+    """
     found = network.layers_at(size)[layer]
     plan = crop_plan(network, found, size) if crop else None
     if plan is not None and plan.size == size[1:]:
         plan = None
-    results: list[Projection] = []
     batch = min(batch, network.trace(size).batch or batch)
-    for start in range(0, len(spots), batch):
-        results += _project_batch(
-            network, images, found, spots[start : start + batch], rule, seed, plan
-        )
-    return results
+    inputs = [[k] for k in range(len(spots))] if plan is not None else _shared(spots)
+    for start in range(0, len(inputs), batch):
+        part = _Part(network, found, size, spots, inputs[start : start + batch], plan)
+        yield from part.projections(image_of, rule, seed)
 
 
-def _project_batch(
-    network: Network,
-    images: Images,
-    layer: Layer,
-    spots: Sequence[Spot],
-    rule: Rule,
-    seed: Seed,
-    plan: CropPlan | None,
-) -> list[Projection]:
-    height, width = int(images.shape[2]), int(images.shape[3])
-    boxes = [layer.box(spot.row, spot.column) for spot in spots]
-    starts = [(0, 0)] * len(spots)
-    extent, jump = (height, width), (1, 1)
-    if plan is not None:
-        starts = [plan.start(box, (height, width)) for box in boxes]
-        extent, jump = plan.size, plan.jump
-    inputs = torch.stack([
-        images[spot.image, :, top : top + extent[0], left : left + extent[1]]
-        for spot, (top, left) in zip(spots, starts, strict=True)
-    ])
-    index = torch.arange(len(spots), device=images.device)
-    unit = torch.tensor([spot.unit for spot in spots], device=images.device)
-    row = torch.tensor(
-        [s.row - t // jump[0] for s, (t, _) in zip(spots, starts, strict=True)],
-        device=images.device,
-    )
-    column = torch.tensor(
-        [s.column - left // jump[1] for s, (_, left) in zip(spots, starts, strict=True)],
-        device=images.device,
-    )
+def _shared(spots: Sequence[Spot]) -> list[list[int]]:
+    """Group spots that share an image, at most `_ROUNDS` together; groups of one size side by side.
 
-    def signal(output: Tensor) -> Tensor:
-        maps = layer.maps(output)
-        where = (index, unit, row, column)
-        start = torch.zeros_like(maps)
-        start[where] = 1.0 if seed == "one" else maps[where]
-        return layer.unmaps(start)
-
-    size = (int(images.shape[1]), height, width)
-    maps, output = propagate(network, layer.address, inputs, rule, signal, size=size)
-    activations = layer.maps(output)[index, unit, row, column].tolist()
-    extended = backward_graph(network, layer.address, rule, size).extended
-    projections = []
+    Each round of a batch goes back through all its images, so that they should have work equally
+    long.
+    """
+    by_image: dict[int, list[int]] = {}
     for k, spot in enumerate(spots):
-        neuron = Address(layer.address, spot.unit, spot.row, spot.column)
-        projections.append(
-            Projection(
-                maps[k],
-                starts[k],
-                (height, width),
-                neuron,
-                activations[k],
-                boxes[k],
-                rule,
-                seed,
-                extended,
-                network.name,
-            )
-        )
-    return projections
+        by_image.setdefault(spot.image, []).append(k)
+    groups = [
+        group[start : start + _ROUNDS]
+        for group in by_image.values()
+        for start in range(0, len(group), _ROUNDS)
+    ]
+    return sorted(groups, key=len, reverse=True)
+
+
+class _Part:
+    """A batch of inputs (crops or whole images), each with the spots that start from it."""
+
+    def __init__(
+        self,
+        network: Network,
+        layer: Layer,
+        size: tuple[int, int, int],
+        spots: Sequence[Spot],
+        inputs: Sequence[Sequence[int]],
+        plan: CropPlan | None,
+    ) -> None:
+        self._network, self._layer, self._size = network, layer, size
+        self._spots, self._inputs = spots, inputs
+        self._extent, self._jump = size[1:], (1, 1)
+        self._starts = [(0, 0)] * len(inputs)
+        if plan is not None:
+            first = [spots[group[0]] for group in inputs]
+            self._starts = [plan.start(layer.box(s.row, s.column), size[1:]) for s in first]
+            self._extent, self._jump = plan.size, plan.jump
+
+    def projections(
+        self, image_of: Callable[[int], Image], rule: Rule, seed: Seed
+    ) -> Iterator[tuple[int, Projection]]:
+        height, width = self._extent
+        images = torch.stack([
+            image_of(self._spots[group[0]].image)[:, top : top + height, left : left + width]
+            for group, (top, left) in zip(self._inputs, self._starts, strict=True)
+        ])
+        network, layer, size = self._network, self._layer.address, self._size
+        extended = backward_graph(network, layer, rule, size).extended
+        # Round r takes the r-th spot of each input that has so many.
+        rounds = [
+            [(k, group[r]) for k, group in enumerate(self._inputs) if r < len(group)]
+            for r in range(max(map(len, self._inputs)))
+        ]
+        signals = [self._signal(part, seed) for part in rounds]
+        sent = propagate_each(network, layer, images, rule, signals, size=size)
+        for part, (maps, output) in zip(rounds, sent, strict=True):
+            activations = self._layer.maps(output)[self._places(part, output)].tolist()
+            for (k, number), activation in zip(part, activations, strict=True):
+                spot = self._spots[number]
+                yield (
+                    number,
+                    Projection(
+                        maps[k],
+                        self._starts[k],
+                        size[1:],
+                        Address(layer, spot.unit, spot.row, spot.column),
+                        activation,
+                        self._layer.box(spot.row, spot.column),
+                        rule,
+                        seed,
+                        extended,
+                        network.name,
+                    ),
+                )
+
+    def _signal(self, part: Sequence[tuple[int, int]], seed: Seed) -> Callable[[Tensor], Tensor]:
+        def signal(output: Tensor) -> Tensor:
+            maps = self._layer.maps(output)
+            where = self._places(part, output)
+            start = torch.zeros_like(maps)
+            start[where] = 1.0 if seed == "one" else maps[where]
+            return self._layer.unmaps(start)
+
+        return signal
+
+    def _places(self, part: Sequence[tuple[int, int]], output: Tensor) -> tuple[Tensor, ...]:
+        """Return where the spots are in the layer's maps of these inputs."""
+        places = []
+        for k, number in part:
+            spot, (top, left) = self._spots[number], self._starts[k]
+            down, across = top // self._jump[0], left // self._jump[1]
+            places.append((k, spot.unit, spot.row - down, spot.column - across))
+        return tuple(torch.tensor(places, device=output.device).unbind(1))

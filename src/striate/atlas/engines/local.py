@@ -15,6 +15,7 @@ from striate.atlas.classes import matched
 from striate.atlas.observe import Batch, Observer
 from striate.atlas.plan import Plan, make_plan
 from striate.atlas.reading import ImageReader
+from striate.atlas.store.facts import facts_of
 from striate.atlas.store.files import crash_point, write
 from striate.atlas.store.ledger import Ledger
 from striate.atlas.store.reader import Atlas
@@ -112,12 +113,13 @@ def build_atlas(  # noqa: PLR0913 - keyword-only knobs
         if restart:
             _clear(out)
         finished = _finished(out, plan)
+        _write_recipe(out, source, recipe)
         if finished is None:
             run = _Run(out, plan, network, files, known, progress, max_bad, workers)
             run.all_shards()
-            write_atlas(out, plan, network, files, known, run.ledger)
+            write_atlas(out, run.ledger)
+            run.ledger.discard()
             finished = Atlas(out)
-        _write_recipe(out, source, recipe)
         _write_skipped(out, finished)
         return finished
     finally:
@@ -151,6 +153,7 @@ def _clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
             crash_point()
         Ledger(folder).discard()
+        _remove(folder / "responses")
         _remove(folder / "layers")
     except OSError as error:
         msg = f"cannot remove what is in {folder}: {error}"
@@ -224,7 +227,7 @@ class _Run:
 
     def all_shards(self) -> None:
         plan = self._plan
-        self.ledger.begin(plan)
+        self._begin()
         done = set(self.ledger.done())
         self._bad_before = len(self.ledger.skipped())
         finished = sum(len(plan.shard_range(number)) for number in done)
@@ -240,6 +243,14 @@ class _Run:
             for number in todo:
                 self._shard(number, observer, reader, finished, resumed_from)
                 finished += len(plan.shard_range(number))
+
+    def _begin(self) -> None:
+        """Write down what is known before the first image, unless an earlier run has."""
+        try:
+            self.ledger.begun()
+        except AtlasError:
+            facts = facts_of(self._plan, self._network, self._images, self._labels)
+            self.ledger.begin(self._plan, facts)
 
     def _shard(
         self, number: int, observer: Observer, reader: ImageReader, finished: int, resumed: int

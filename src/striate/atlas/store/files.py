@@ -7,6 +7,7 @@ no point is special.
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from striate.errors import AtlasError
+from striate.image.encode import sync_folder
 
 _steps = 0
 
@@ -29,12 +31,13 @@ def crash_point() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def write(path: Path, content: bytes) -> str:
+def write(path: Path, *content: bytes | memoryview, lasting: bool = True) -> str:
     """Write a file, whole or not at all.
 
     Args:
         path: Where it goes.
-        content: All of it.
+        content: All of it, in one piece or several.
+        lasting: Whether it must survive a power cut; a file for this process alone need not.
 
     Returns:
         The SHA-256 of the content.
@@ -47,14 +50,17 @@ def write(path: Path, content: bytes) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         crash_point()
         with temporary.open("wb") as file:
-            file.write(content)
+            for piece in content:
+                file.write(piece)
             crash_point()
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         crash_point()
         temporary.replace(path)
         crash_point()
-        _sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -63,22 +69,66 @@ def write(path: Path, content: bytes) -> str:
             "make the folder writable, and run the same command again"
         )
         raise AtlasError(msg) from error
-    return hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256()
+    for piece in content:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, lasting: bool = True) -> str:
     """Write arrays as safetensors; equal arrays give equal bytes. Returns the SHA-256."""
-    return write(path, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+    ready = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+    return write(path, save(ready), lasting=lasting)
+
+
+def write_table(path: Path, table: np.ndarray, *, lasting: bool = True) -> str:
+    """Write one float32 array as safetensors, without a second copy of it in memory.
+
+    Args:
+        path: Where it goes.
+        table: Rows and columns.
+        lasting: See `write`.
+
+    Returns:
+        The SHA-256 of the file.
+    """
+    ready = np.ascontiguousarray(table, "<f4")
+    header = _table_header((ready.shape[0], ready.shape[1]))
+    return write(path, header, ready.data.cast("B"), lasting=lasting)
+
+
+def map_table(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Return what `write_table` wrote without reading it: the system reads what is looked at.
+
+    Args:
+        path: The file.
+        shape: Rows and columns that it must have.
+
+    Returns:
+        The table, read-only.
+
+    Raises:
+        AtlasError: If the file is missing, cut off, or holds something else.
+    """
+    header = _table_header(shape)
+    try:
+        with path.open("rb") as file:
+            whole = file.read(len(header)) == header
+            size = os.fstat(file.fileno()).st_size
+        if not whole or size != len(header) + 4 * shape[0] * shape[1]:
+            msg = f"{path} is damaged: it is no table of {shape[0]} x {shape[1]} numbers"
+            raise AtlasError(msg)
+        return np.memmap(path, "<f4", "r", len(header), shape)
+    except (OSError, ValueError) as error:
+        msg = f"cannot read {path}: {error}"
+        raise AtlasError(msg) from error
+
+
+def _table_header(shape: tuple[int, int]) -> bytes:
+    entry = {"dtype": "F32", "shape": list(shape), "data_offsets": [0, 4 * shape[0] * shape[1]]}
+    header = json.dumps({"table": entry}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header
 
 
 def read_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
@@ -103,3 +153,20 @@ def read_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
     except (OSError, SafetensorError) as error:
         msg = f"cannot read {path}: {error}"
         raise AtlasError(msg) from error
+
+
+def check_file(path: Path, sha256: str) -> None:
+    """Read a file through and compare its hash.
+
+    Raises:
+        AtlasError: If the file is missing, or not the one that was written.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"cannot read {path}: {error}"
+        raise AtlasError(msg) from error
+    if found != sha256:
+        msg = f"{path} is not what was written: its checksum differs"
+        raise AtlasError(msg)

@@ -1,66 +1,65 @@
-"""A finished atlas, read-only."""
+"""An atlas, read-only."""
 
 import hashlib
 import json
-import os
 import sqlite3
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from striate.atlas.accumulators.histogram import edges
 from striate.atlas.accumulators.layer import LayerSummary
 from striate.atlas.accumulators.topk import NOBODY
 from striate.atlas.plan import Plan
-from striate.atlas.store.files import read_arrays
-from striate.atlas.store.writer import digest_of
+from striate.atlas.store.files import check_file, map_table, read_arrays
+from striate.atlas.store.rows import Entry, ImageRow, LayerRow
+from striate.atlas.store.writer import digest_of, name_of
 from striate.errors import AddressError, AtlasError
 from striate.network.address import Address, nearest
 
+FORMAT = 2
+REVISION_DIGITS = 16
 
-@dataclass(frozen=True, slots=True)
-class LayerRow:
-    """A layer as the atlas knows it; ``field`` is None where it sees the whole image."""
+_KEPT = 4
+"""Layers whose arrays are kept in memory."""
 
-    number: int
-    address: str
-    operation: str
-    units: int
-    map_size: tuple[int, int]
-    field: tuple[int, int] | None
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One of a unit's strongest images: id, value, place of the neuron, box it sees."""
-
-    image: int
-    value: float
-    row: int
-    column: int
-    box: tuple[int, int, int, int]
+__all__ = ["FORMAT", "REVISION_DIGITS", "Atlas", "Entry", "ImageRow", "LayerRow"]
 
 
 class Atlas:
-    """A finished atlas.
+    """An atlas: a finished one, or a snapshot of what a pass has done so far.
 
     Args:
         folder: Where it lies.
+        home: Of a snapshot, the folder of the pass; see `striate.atlas.snapshot`.
+        revision: Of a snapshot, what its ledger says.
 
     Raises:
         AtlasError: If there is none, or it is not finished, or it is damaged.
+
+    Attributes:
+        folder: Where its database and arrays lie.
+        home: Where what belongs to it lies: its recipe, its pictures.
+        finished: Whether all images have had their turn.
+        revision: Short hash of the content.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(
+        self, folder: Path | str, *, home: Path | None = None, revision: str | None = None
+    ) -> None:
         self.folder = Path(folder)
+        self.home = home or self.folder
+        self.finished = home is None
         self._path = self.folder / "atlas.sqlite"
+        self._arrays_kept: OrderedDict[int, dict[str, np.ndarray]] = OrderedDict()
+        self._lock = threading.Lock()
         if not self._path.exists():
             begun = (self.folder / "ledger.sqlite").is_file()
             what = "is not finished: run the same `striate atlas` command again" if begun else (
@@ -68,28 +67,41 @@ class Atlas:
             )  # fmt: skip
             msg = f"{self.folder} {what}"
             raise AtlasError(msg)
-        self._check()
+        digest = self._check()
+        self.revision = (revision or digest)[:REVISION_DIGITS]
         with self._query() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != 1:
-            msg = f"{self.folder} has format {version}; this striate reads format 1"
+        if version != FORMAT:
+            msg = f"{self.folder} has format {version}; this striate reads format {FORMAT}"
+            if version < FORMAT:
+                msg = (
+                    f"{self.folder} was made by an older striate (format {version}): build it "
+                    "again with --restart"
+                )
             raise AtlasError(msg)
 
-    def _check(self) -> None:
+    def _check(self) -> str:
+        """Return the hash of the database."""  # noqa: DOC501 - private
         try:
             content = self._path.read_bytes()
             expected = (self.folder / "atlas.sha256").read_bytes()
         except OSError as error:
             msg = f"cannot read {self.folder}: {error}"
             raise AtlasError(msg) from error
-        if hashlib.sha256(content).hexdigest().encode() != expected:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest.encode() != expected:
             msg = f"{self._path} is damaged: it is not what was written; build it again, --restart"
             raise AtlasError(msg)
+        return digest
 
     @contextmanager
     def _query(self) -> Iterator[sqlite3.Connection]:
         uri = f"{self._path.resolve().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True)
+        try:
+            connection = sqlite3.connect(uri, uri=True)
+        except sqlite3.Error as error:
+            msg = f"cannot read {self._path}: {error}"
+            raise AtlasError(msg) from error
         try:
             yield connection
         except sqlite3.Error as error:
@@ -122,14 +134,18 @@ class Atlas:
         return dict(self._meta("aliases"))
 
     @cached_property
+    def graph(self) -> dict[str, Any]:
+        """The network as nodes and edges; see `striate.network.drawing`."""
+        return dict(self._meta("graph"))
+
+    @cached_property
     def layers(self) -> dict[str, LayerRow]:
         """The layers by address, in execution order."""
         rows = self._rows("SELECT * FROM layers ORDER BY number")
         found = {}
-        for number, address, operation, units, r, c, field_r, field_c, file, sha256 in rows:
+        for number, address, operation, units, r, c, field_r, field_c, *files in rows:
             field = None if field_r is None else (field_r, field_c)
-            row = LayerRow(number, address, operation, units, (r, c), field, file, sha256)
-            found[address] = row
+            found[address] = LayerRow(number, address, operation, units, (r, c), field, *files)
         return found
 
     def layer(self, address: str | Address) -> LayerRow:
@@ -153,17 +169,41 @@ class Atlas:
         return row
 
     def _arrays(self, row: LayerRow) -> dict[str, np.ndarray]:
-        return read_arrays(self.folder / row.file, row.sha256)
+        """Return a layer's arrays; those of the last few layers are kept."""
+        with self._lock:
+            if row.number not in self._arrays_kept:
+                self._arrays_kept[row.number] = read_arrays(self.folder / row.file, row.sha256)
+                if len(self._arrays_kept) > _KEPT:
+                    self._arrays_kept.popitem(last=False)
+            self._arrays_kept.move_to_end(row.number)
+            return self._arrays_kept[row.number]
 
     def summary_of(self, address: str | Address) -> LayerSummary:
         """Return all that was accumulated for a layer."""
         return LayerSummary.from_arrays(self._arrays(self.layer(address)))
 
+    def responses(self, address: str | Address) -> Float32[np.ndarray, "images units"]:
+        """Return the largest activation of each unit of a layer in each image, by image id.
+
+        Returns:
+            The table, read-only and not read until it is looked at; NaN where the image was not
+            seen, or the unit was not finite on it.
+
+        Raises:
+            AtlasError: If the file is missing, cut off, or of another shape.
+        """
+        row = self.layer(address)
+        return map_table(self.folder / row.responses, (self.plan.images, row.units))
+
     def top(self, address: str | Address) -> list[list[Entry]]:
         """Return the strongest images of each unit of a layer, strongest first."""
-        arrays = self._arrays(self.layer(address))
+        row = self.layer(address)
+        return self._top(row, slice(None))
+
+    def _top(self, row: LayerRow, units: slice) -> list[list[Entry]]:
+        arrays = self._arrays(row)
         names = ("top.image", "top.value", "top.row", "top.column", "top.box")
-        lists = [arrays[name].tolist() for name in names]
+        lists = [arrays[name][units].tolist() for name in names]
         return [
             [
                 Entry(image, value, row, column, (box[0], box[1], box[2], box[3]))
@@ -173,21 +213,38 @@ class Atlas:
             for unit in zip(*lists, strict=True)
         ]
 
+    def columns(self, address: str | Address) -> dict[str, list[Any]]:
+        """Return what is known of the units of a layer, one list a property, in order of units."""
+        names = (
+            "maximum", "mean", "fires", "fires_places", "selectivity", "best_class", "dead",
+            "top_image",
+        )  # fmt: skip
+        query = f"SELECT {', '.join(names)} FROM units WHERE layer = ? ORDER BY unit"  # noqa: S608
+        rows = self._rows(query, self.layer(address).number)
+        found: dict[str, list[Any]] = {
+            name: [row[k] for row in rows] for k, name in enumerate(names)
+        }
+        return {**found, "dead": [bool(dead) for dead in found["dead"]]}
+
     def units(self, address: str | Address) -> list[dict[str, Any]]:
         """Return each unit of a layer as JSON: numbers, class, and its strongest images."""
         row = self.layer(address)
-        columns = (
-            "unit, maximum, mean, deviation, fires, fires_places, not_finite, best_class, "
-            "selectivity, dead"
+        return self._described(row, slice(0, row.units))
+
+    def _described(self, row: LayerRow, units: slice) -> list[dict[str, Any]]:
+        names = {
+            "unit": "unit", "max": "maximum", "mean": "mean", "deviation": "deviation",
+            "fires": "fires", "fires_places": "fires_places", "not_finite": "not_finite",
+            "best_class": "best_class", "selectivity": "selectivity", "dead": "dead",
+        }  # fmt: skip
+        columns = ", ".join(names.values())
+        query = (
+            f"SELECT {columns} FROM units WHERE layer = ? AND unit >= ? AND unit < ? ORDER BY unit"  # noqa: S608
         )
-        query = f"SELECT {columns} FROM units WHERE layer = ? ORDER BY unit"  # noqa: S608
-        names = (
-            "unit", "max", "mean", "deviation", "fires", "fires_places", "not_finite",
-            "best_class", "selectivity", "dead",
-        )  # fmt: skip
+        rows = self._rows(query, row.number, units.start, units.stop)
         found = []
-        for values, entries in zip(self._rows(query, row.number), self.top(address), strict=True):
-            unit = dict(zip(names, values, strict=True))
+        for values, entries in zip(rows, self._top(row, units), strict=True):
+            unit: dict[str, Any] = dict(zip(names, values, strict=True))
             unit["dead"] = bool(unit["dead"])
             unit["top"] = [
                 {
@@ -215,26 +272,46 @@ class Atlas:
         if parsed.unit is None:
             msg = f"{address} is a layer; name a unit of it, such as {row.address}:0"
             raise AddressError(msg)
-        unit, summary = parsed.unit, self.summary_of(address)
+        unit, summary = parsed.unit, LayerSummary.from_arrays(self._arrays(row))
         bins, counts = edges().tolist(), summary.histogram.counts[unit].tolist()
-        means = summary.by_class.mean[:, unit].tolist()
+        by_class, moments = summary.by_class, summary.moments
+        totals = by_class.total[:, unit] / np.maximum(by_class.images[:, unit], 1)
+        places = max(int(moments.places[unit]), 1)
+        mean = float(moments.total[unit]) / places
         return {
-            **self.units(address)[unit],
-            "images": int(summary.moments.images[unit]),
-            "places": int(summary.moments.places[unit]),
-            "variance": float(summary.moments.variance[unit]),
+            **self._described(row, slice(unit, unit + 1))[0],
+            "images": int(moments.images[unit]),
+            "places": int(moments.places[unit]),
+            "variance": max(float(moments.squares[unit]) / places - mean * mean, 0.0),
             "histogram": [[bins[k], bins[k + 1], n] for k, n in enumerate(counts) if n],
             "class_means": [
-                {"class": c, "name": self.class_names.get(c), "mean": mean}
-                for c, mean in zip(summary.by_class.classes.tolist(), means, strict=True)
+                {"class": c, "name": self.class_names.get(c), "mean": value}
+                for c, value in zip(by_class.classes.tolist(), totals.tolist(), strict=True)
             ],
         }
+
+    @cached_property
+    def images(self) -> list[ImageRow]:
+        """The images, by id."""
+        query = "SELECT id, name, bytes, label, best, rank, seen, skipped FROM images ORDER BY id"
+        return [
+            ImageRow(
+                number, name_of(name), size, label, tuple(json.loads(best)) if best else (), rank,
+                bool(seen), skipped,
+            )
+            for number, name, size, label, best, rank, seen, skipped in self._rows(query)
+        ]  # fmt: skip
+
+    @cached_property
+    def seen(self) -> int:
+        """How many images the network was run on."""
+        return int(self._rows("SELECT sum(seen) FROM images")[0][0])
 
     @cached_property
     def image_names(self) -> list[str]:
         """Name of each image, by id."""
         rows = self._rows("SELECT name FROM images ORDER BY id")
-        return [os.fsdecode(name) if isinstance(name, bytes) else name for (name,) in rows]
+        return [name_of(name) for (name,) in rows]
 
     def skipped(self) -> list[tuple[str, str]]:
         """Return name and reason of each image that was not seen."""
@@ -251,7 +328,7 @@ class Atlas:
             "network": self.plan.network,
             "identity": self.plan.hash(),
             "images": images,
-            "seen": images - skipped,
+            "seen": self.seen,
             "skipped": skipped,
             "skipped_images": [
                 {"file": name, "reason": reason} for name, reason in self.skipped()
@@ -276,6 +353,13 @@ class Atlas:
         Raises:
             AtlasError: If a file is missing or is not what was written.
         """
-        for row in self.layers.values():
-            self._arrays(row)
-        return digest_of(self.folder, [row.file for row in self.layers.values()])
+        files = [
+            (file, sha256)
+            for row in self.layers.values()
+            for file, sha256 in (
+                (row.file, row.sha256), (row.responses, row.responses_sha256),
+            )
+        ]  # fmt: skip
+        for file, sha256 in files:
+            check_file(self.folder / file, sha256)
+        return digest_of(self.folder, [file for file, _ in files])

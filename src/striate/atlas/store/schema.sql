@@ -1,7 +1,8 @@
 -- A finished atlas: what was observed, on which images, with which result for every unit.
--- Written once, then only read. Arrays (top k, histograms, class means) stand beside it in
--- layers/NNNN.safetensors.
-PRAGMA user_version = 1;
+-- Written once, then only read. Arrays stand beside it: top k, histograms and class means in
+-- layers/NNNN.safetensors; the largest activation of each unit in each image in
+-- responses/NNNN.safetensors.
+PRAGMA user_version = 2;
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;  -- values are JSON
 
@@ -12,6 +13,7 @@ CREATE TABLE images (
     label INTEGER,            -- class index; NULL: none given
     best TEXT,                -- JSON: the five best classes; NULL: not seen, or no scores
     rank INTEGER,             -- place of the true class among the scores, from 0
+    seen INTEGER NOT NULL,    -- 1: the network was run on it
     skipped TEXT              -- why the image was not seen
 );
 
@@ -25,7 +27,9 @@ CREATE TABLE layers (
     field_rows INTEGER,       -- size of the receptive field in pixels; NULL: the whole image
     field_columns INTEGER,
     file TEXT NOT NULL,
-    sha256 TEXT NOT NULL
+    sha256 TEXT NOT NULL,
+    responses TEXT NOT NULL,  -- file
+    responses_sha256 TEXT NOT NULL
 );
 
 CREATE TABLE units (
@@ -40,5 +44,6 @@ CREATE TABLE units (
     best_class INTEGER,       -- class with the largest mean response
     selectivity REAL,
     dead INTEGER NOT NULL,    -- 1: never positive on any image
+    top_image INTEGER,        -- the strongest image; NULL: none was seen
     PRIMARY KEY (layer, unit)
 ) WITHOUT ROWID;

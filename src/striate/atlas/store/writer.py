@@ -1,4 +1,4 @@
-"""A finished atlas on disk, written in one go from the merged shards.
+"""An atlas on disk, written in one go from the merged shards.
 
 The same content gives the same bytes: rows in order, no times, no paths.
 """
@@ -15,77 +15,68 @@ from typing import Any
 import numpy as np
 
 from striate.atlas.accumulators.layer import LayerSummary
-from striate.atlas.accumulators.topk import NOBODY
-from striate.atlas.plan import Plan
-from striate.atlas.store.files import crash_point, write, write_arrays
+from striate.atlas.accumulators.topk import NOBODY, TopK
+from striate.atlas.store.facts import Facts, LayerFacts
+from striate.atlas.store.files import crash_point, write, write_arrays, write_table
 from striate.atlas.store.ledger import Ledger
 from striate.errors import AtlasError
-from striate.image.folder import ImageFile, Labels
-from striate.network.layers import Layer
-from striate.network.network import Network
 
 
 def write_atlas(
-    folder: Path,
-    plan: Plan,
-    network: Network,
-    images: Sequence[ImageFile],
-    labels: Labels | None,
-    ledger: Ledger,
+    folder: Path, ledger: Ledger, shards: Sequence[int] | None = None, *, lasting: bool = True
 ) -> None:
-    """Merge all shards, layer by layer, and write the atlas; then remove the shards.
+    """Merge shards, layer by layer, and write the atlas: a pure function of the ledger.
+
+    Besides the largest shard's part of a layer, one layer's table of responses is in memory.
 
     Args:
-        folder: The atlas's folder.
-        plan: What was observed.
-        network: The network, for boxes and class names.
-        images: The probe set.
-        labels: Class of each image.
-        ledger: Where all shards are done.
+        folder: Where the atlas goes.
+        ledger: What was observed.
+        shards: Numbers of the shards to take, which are done; None for all.
+        lasting: Whether the files must survive a power cut.
 
     Raises:
-        AtlasError: If a file cannot be written.
+        AtlasError: If a shard cannot be read or a file cannot be written.
     """
+    plan, facts = ledger.begun()
+    chosen = range(plan.shards) if shards is None else sorted(shards)
     rows: list[tuple[Any, ...]] = []
     units: list[tuple[Any, ...]] = []
-    for number, address in enumerate(plan.layers):
-        layer = network.layers[address]
-        empty = LayerSummary.empty(layer.units or 0, plan.top)
-        summary = ledger.merged(number, empty, plan.shards)
-        arrays = summary.to_arrays() | {"top.box": _boxes(layer, summary)}
+    for number, layer in enumerate(facts.layers):
+        empty = LayerSummary.empty(layer.units, plan.top)
+        summary, table = ledger.layer(number, empty, plan.images, chosen)
+        arrays = summary.to_arrays() | {"top.box": _boxes(layer, summary.top)}
         file = f"layers/{number:04d}.safetensors"
-        sha256 = write_arrays(folder / file, arrays)
-        rows.append(_layer_row(number, layer, file, sha256))
+        sha256 = write_arrays(folder / file, arrays, lasting=lasting)
+        responses = f"responses/{number:04d}.safetensors"
+        responses_sha256 = write_table(folder / responses, table, lasting=lasting)
+        size = layer.field or (None, None)
+        rows.append((
+            number, layer.address, layer.operation, layer.units, *layer.map_size, *size, file,
+            sha256, responses, responses_sha256,
+        ))  # fmt: skip
         units += _unit_rows(number, summary)
     meta = {
         "plan": json.loads(plan.to_json()),
-        "class_names": _class_names(network, labels),
-        "scores": network.scores,
-        "aliases": {
-            alias: address
-            for alias, address in network.layers.aliases().items()
-            if address in plan.layers
-        },
+        "class_names": facts.class_names,
+        "scores": facts.scores,
+        "aliases": facts.aliases,
+        "graph": facts.graph,
     }
-    images_rows = _image_rows(plan, images, labels, ledger)
-    _write_database(folder, meta, images_rows, rows, units)
-    ledger.discard()
+    content = _database(meta, _image_rows(facts, ledger, chosen), rows, units)
+    crash_point()
+    digest = hashlib.sha256(content).hexdigest().encode()
+    write(folder / "atlas.sha256", digest, lasting=lasting)
+    write(folder / "atlas.sqlite", content, lasting=lasting)
 
 
-def _boxes(layer: Layer, summary: LayerSummary) -> np.ndarray:
+def _boxes(layer: LayerFacts, top: TopK) -> np.ndarray:
     """Return the box of each top entry: (units, k, 4); zeros where the entry is not taken."""
-    top = summary.top
-    boxes = np.zeros((*top.image.shape, 4), np.int32)
-    for place in zip(*np.nonzero(top.image != NOBODY), strict=True):
-        boxes[place] = layer.box(int(top.row[place]), int(top.column[place]))
-    return boxes
-
-
-def _layer_row(number: int, layer: Layer, file: str, sha256: str) -> tuple[Any, ...]:
-    size = layer.receptive_field.size or (None, None)
-    return (
-        number, layer.address, layer.operation, layer.units, *layer.map_size, *size, file, sha256,
-    )  # fmt: skip
+    rows = np.array(layer.rows, np.int32)[top.row]
+    columns = np.array(layer.columns, np.int32)[top.column]
+    boxes = np.stack([rows[..., 0], columns[..., 0], rows[..., 1], columns[..., 1]], axis=-1)
+    found: np.ndarray = np.where((top.image != NOBODY)[..., None], boxes, np.int32(0))
+    return found
 
 
 def _unit_rows(number: int, summary: LayerSummary) -> list[tuple[Any, ...]]:
@@ -96,15 +87,18 @@ def _unit_rows(number: int, summary: LayerSummary) -> list[tuple[Any, ...]]:
     selectivity = by_class.selectivity
     best: list[int | None] = [None] * len(fires)
     if len(by_class.classes):
-        highest = by_class.mean.max(axis=0)
-        classes = by_class.classes[by_class.mean.argmax(axis=0)]
+        mean = by_class.mean
+        highest = mean.max(axis=0)
+        classes = by_class.classes[mean.argmax(axis=0)]
         best = [int(c) if m > 0 else None for c, m in zip(classes, highest, strict=True)]
+    strongest = summary.top.image[:, 0].tolist()
     return [
         (
             number, unit, _number(moments.maximum[unit]), _number(moments.mean[unit]) or 0.0,
             _number(deviation[unit]), float(fires[unit]), float(fires_places[unit]),
             int(moments.not_finite[unit]), best[unit], _number(selectivity[unit]),
             int(moments.fired_images[unit] == 0),
+            None if strongest[unit] == NOBODY else strongest[unit],
         )
         for unit in range(len(fires))
     ]  # fmt: skip
@@ -115,30 +109,23 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _class_names(network: Network, labels: Labels | None) -> dict[str, str]:
-    names = dict(labels.names) if labels is not None else {}
-    names |= dict(enumerate(network.class_names or ()))
-    return {str(index): name for index, name in sorted(names.items())}
-
-
-def _image_rows(
-    plan: Plan, images: Sequence[ImageFile], labels: Labels | None, ledger: Ledger
-) -> list[tuple[Any, ...]]:
-    ids, best, rank = ledger.judged(plan.shards)
+def _image_rows(facts: Facts, ledger: Ledger, shards: Sequence[int]) -> list[tuple[Any, ...]]:
+    ids, best, rank = ledger.judged(shards)
     place = {int(image): k for k, image in enumerate(ids)}
-    skipped = {entry.image: entry.reason for entry in ledger.skipped()}
+    skipped = {entry.image: entry.reason for entry in ledger.skipped(shards)}
     rows = []
-    for image in images:
-        k = place.get(image.id)
+    for image, (name, size, label) in enumerate(facts.images):
+        k = place.get(image)
         judged = k is not None and best[k, 0] >= 0
         rows.append((
-            image.id,
-            text_of(image.name),
-            image.path.stat().st_size if image.path.exists() else -1,
-            labels.index[image.id] if labels is not None else None,
+            image,
+            text_of(name),
+            size,
+            label,
             json.dumps([int(c) for c in best[k] if c >= 0]) if judged else None,
             int(rank[k]) if judged and rank[k] >= 0 else None,
-            skipped.get(image.id),
+            int(k is not None),
+            skipped.get(image),
         ))
     return rows
 
@@ -152,13 +139,22 @@ def text_of(name: str) -> str | bytes:
     return name
 
 
-def _write_database(
-    folder: Path,
+def name_of(kept: str | bytes) -> str:
+    r"""Return the file name that `text_of` brought into a form for SQLite.
+
+    >>> name_of(text_of("cat\udcff.png")) == "cat\udcff.png"
+    True
+    """
+    return os.fsdecode(kept) if isinstance(kept, bytes) else kept
+
+
+def _database(
     meta: dict[str, Any],
     images: Sequence[tuple[Any, ...]],
     layers: Sequence[tuple[Any, ...]],
     units: Sequence[tuple[Any, ...]],
-) -> None:
+) -> bytes:
+    """Return the database's file."""  # noqa: DOC501 - private
     schema = Path(__file__).with_name("schema.sql").read_text()
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
@@ -172,20 +168,17 @@ def _write_database(
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)  # noqa: S608
         connection.execute("COMMIT")
-        content = connection.serialize()
+        return connection.serialize()
     except sqlite3.Error as error:
         msg = f"cannot make the atlas's database: {error}"
         raise AtlasError(msg) from error
     finally:
         connection.close()
-    crash_point()
-    write(folder / "atlas.sha256", hashlib.sha256(content).hexdigest().encode())
-    write(folder / "atlas.sqlite", content)
 
 
-def digest_of(folder: Path, layer_files: Sequence[str]) -> str:
-    """Return a hash of a finished atlas's whole content, whatever its path or time."""
+def digest_of(folder: Path, files: Sequence[str]) -> str:
+    """Return a hash of an atlas's database and its files of arrays, whatever its path or time."""
     digest = hashlib.sha256()
-    for name in ("atlas.sqlite", *sorted(layer_files)):
+    for name in ("atlas.sqlite", *sorted(files)):
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return digest.hexdigest()

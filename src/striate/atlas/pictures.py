@@ -1,0 +1,283 @@
+"""The pictures of an atlas, as WebP: those that are stored, and the others made when asked for.
+
+Nothing is written here. What `striate illustrate` stored is read; what is missing or damaged is
+made in memory, if the images (and for projections the network) are still where they were.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from striate.atlas import sheets
+from striate.atlas.picture_files import PictureFiles, encoded, stored, tile_of
+from striate.atlas.portraits import (
+    Originals,
+    crop_picture,
+    projection_of,
+    projections,
+    seen_box,
+    shown_entries,
+    unit_pictures,
+)
+from striate.atlas.recipe import image_paths, network_of
+from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS, Sheet, samples_of
+from striate.atlas.store.reader import Atlas, Entry, LayerRow
+from striate.errors import AddressError, AtlasError, StriateError
+from striate.image.render import Picture
+from striate.network.network import Network
+
+__all__ = ["SAMPLES", "THUMBNAILS", "UNITS", "VIEWS", "Pictures", "Sheet", "samples_of"]
+
+
+class Pictures:
+    """All pictures of an atlas. Any number of threads may ask; one picture is made at a time.
+
+    Args:
+        atlas: The atlas, finished or not.
+        network: Its network; None: loaded as the atlas's recipe says, when it is needed first.
+        originals: Its images; None: found as the recipe says, when they are needed first.
+        keep: How many bytes of pictures made here to keep.
+    """
+
+    def __init__(
+        self,
+        atlas: Atlas,
+        network: Network | None = None,
+        *,
+        originals: Originals | None = None,
+        keep: int = 1 << 26,
+    ) -> None:
+        self._atlas, self._network, self._room = atlas, network, keep
+        self.files = PictureFiles(atlas.home)
+        self._rows = list(atlas.layers.values())
+        self._originals = originals
+        self._no_network: StriateError | None = None
+        self._made: OrderedDict[Path, bytes] = OrderedDict()
+        self._making, self._looking = threading.Lock(), threading.Lock()
+
+    def unit(self, layer: int, unit: int) -> bytes:
+        """Return a unit's strip: crops above, projections below, one tile an image.
+
+        Args:
+            layer: Number of the layer.
+            unit: Its unit.
+
+        Returns:
+            The strip as WebP; one grey pixel for a unit that never fires.
+
+        Raises:
+            AddressError: If there is no such unit.
+            AtlasError: If it is not stored, and images or network are not there any more.
+            MethodError: If it is not stored, and the deconvnet does not apply to the network.
+        """
+        row = self._row(layer)
+        self._within("unit", unit, row.units, row.address)
+        return self._answer(self.files.unit(layer, unit), lambda: self._strip(row, unit))
+
+    def layer_sheet(self, layer: int, view: str, page: int) -> bytes:
+        """Return 64 units of a layer, one tile each; see `VIEWS`.
+
+        Raises:
+            AddressError: If there is no such layer, view or page.
+            AtlasError: If it is not stored, and images or network are not there any more.
+            MethodError: If it is not stored, and the deconvnet does not apply to the network.
+        """
+        row = self._row(layer)
+        if view not in VIEWS:
+            msg = f"there is no view {view!r}; the views are {', '.join(VIEWS)}"
+            raise AddressError(msg)
+        self._within("page", page, UNITS.pages(row.units), row.address)
+        path = self.files.layer_sheet(layer, view, page)
+        return self._answer(path, lambda: self._layer_sheet(row, view, page))
+
+    def samples(self, page: int) -> bytes:
+        """Return some units of each of 64 layers (see `samples_of`), one row a layer.
+
+        Raises:
+            AddressError: If there is no such page.
+            AtlasError: If it is not stored, and images are not there any more.
+        """
+        layers = self._rows[page * SAMPLES.rows : (page + 1) * SAMPLES.rows]
+        pages = SAMPLES.pages(SAMPLES.columns * len(self._rows))
+        self._within("page", page, pages, "the samples")
+        return self._answer(self.files.samples(page), lambda: self._samples(layers))
+
+    def thumbnails(self, page: int) -> bytes:
+        """Return a hundred images, small; what could not be seen is grey.
+
+        Raises:
+            AddressError: If there is no such page.
+            AtlasError: If it is not stored, and images are not there any more.
+        """
+        pages = THUMBNAILS.pages(len(self._atlas.images))
+        self._within("page", page, pages, "the thumbnails")
+        return self._answer(self.files.thumbnails(page), lambda: self._thumbnails(page))
+
+    def image(self, image: int) -> bytes:
+        """Return an image as the network gets it.
+
+        Raises:
+            AddressError: If there is no such image.
+            AtlasError: If it cannot be read.
+        """
+        self._within("image", image, len(self._atlas.images), "the atlas")
+
+        def make() -> bytes:
+            return encoded(self._images().shown(image), max(self._atlas.plan.image_size[1:]))
+
+        return self._answer(self.files.image(image), make)
+
+    # ------------------------------------------------------------------ stored, kept or made
+
+    def at_hand(self, path: Path) -> bytes | None:
+        """Return a picture that need not be made; None if it must be.
+
+        Args:
+            path: Where it lies if it is stored; see `files`.
+        """
+        # Nothing is stored of an atlas in progress, but it may lie where a finished one was.
+        content = stored(path) if self._atlas.finished else None
+        return content or self._kept(path)
+
+    def _answer(self, path: Path, make: Callable[[], bytes]) -> bytes:
+        content = self.at_hand(path)
+        if content is not None:
+            return content
+        with self._making:
+            content = self._kept(path) or make()
+            with self._looking:
+                self._made[path] = content
+                self._room -= len(content)
+                while self._room < 0 and len(self._made) > 1:
+                    self._room += len(self._made.popitem(last=False)[1])
+        return content
+
+    def _kept(self, path: Path) -> bytes | None:
+        with self._looking:
+            if path in self._made:
+                self._made.move_to_end(path)
+            return self._made.get(path)
+
+    def _row(self, layer: int) -> LayerRow:
+        self._within("layer", layer, len(self._rows), "the atlas")
+        return self._rows[layer]
+
+    @staticmethod
+    def _within(what: str, number: int, count: int, where: str) -> None:
+        """Refuse a number that does not exist."""  # noqa: DOC501 - private
+        if not 0 <= number < count:
+            has = f"{what}s 0 to {count - 1}" if count else f"no {what}s"
+            msg = f"{what} {number} does not exist: {where} has {has}"
+            raise AddressError(msg)
+
+    # ------------------------------------------------------------------ what they are made from
+
+    def _images(self) -> Originals:
+        if self._originals is None:
+            self._originals = Originals(self._atlas, image_paths(self._atlas))
+        return self._originals
+
+    def _loaded(self) -> Network:
+        """Return the network; what went wrong once is not tried for each picture again."""  # noqa: DOC501 - private
+        if self._no_network is not None:
+            raise self._no_network
+        if self._network is None:
+            try:
+                self._network = network_of(self._atlas)
+            except StriateError as error:
+                self._no_network = error
+                raise
+        return self._network
+
+    def _strip(self, row: LayerRow, unit: int) -> bytes:
+        if not shown_entries(self._atlas, row.address)[unit]:
+            return encoded(sheets.strip([], []), 1)
+        originals, network = self._images(), self._loaded()
+        (made,) = unit_pictures(
+            network, self._atlas, originals, row.address, [unit], side=UNITS.tile
+        )
+        strip = sheets.strip(made.crops, made.projections)
+        return encoded(strip, max(made.crops[0].shape[:2]))
+
+    def _layer_sheet(self, row: LayerRow, view: str, page: int) -> bytes:
+        every = shown_entries(self._atlas, row.address)
+        units = UNITS.items(page, row.units)
+        entries = {unit: every[unit] for unit in units if every[unit]}
+        tiles = self._stored_tiles(row, view, entries)
+        missing = {unit: found for unit, found in entries.items() if unit not in tiles}
+        if view == "projection":
+            tiles |= self._first_projections(row, missing)
+        elif missing:
+            tiles |= self._crops(row, missing, view)
+        places = {unit - units.start: tile for unit, tile in tiles.items()}
+        return encoded(UNITS.draw(places, len(units)), UNITS.tile)
+
+    def _stored_tiles(
+        self, row: LayerRow, view: str, entries: dict[int, list[Entry]]
+    ) -> dict[int, Picture]:
+        found = {}
+        for unit, shown in entries.items() if self._atlas.finished else ():
+            content = stored(self.files.unit(row.number, unit))
+            if content is not None:
+                found[unit] = tile_of(content, shown, view)
+        return found
+
+    def _first_projections(
+        self, row: LayerRow, entries: dict[int, list[Entry]]
+    ) -> dict[int, Picture]:
+        if not entries:
+            return {}
+        originals, network, units = self._images(), self._loaded(), list(entries)
+        first = [entries[unit][0] for unit in units]
+        return {
+            units[k]: projection_of(made, seen_box(row, first[k], originals.size), UNITS.tile)
+            for k, made in projections(network, originals, row, first, units)
+        }
+
+    def _crops(
+        self, row: LayerRow, entries: dict[int, list[Entry]], view: str
+    ) -> dict[int, Picture]:
+        """Return the first crop of units, or the mean of all; nothing of unreadable images."""
+        originals, found = self._images(), {}
+        trouble: AtlasError | None = None
+        for unit, shown in entries.items():
+            wanted = [entry for entry in shown if entry.value > 0] if view == "mean" else shown[:1]
+            try:
+                crops = [crop_picture(originals, row, entry, UNITS.tile) for entry in wanted]
+            except AtlasError as error:
+                trouble = error
+                continue
+            found[unit] = sheets.mean_picture(crops)
+        if trouble is not None and not found:
+            raise trouble
+        return found
+
+    def _samples(self, layers: Sequence[LayerRow]) -> bytes:
+        tiles: dict[int, Picture] = {}
+        for number, row in enumerate(layers):
+            units = samples_of(self._atlas, row.address)
+            every = shown_entries(self._atlas, row.address)
+            entries = {unit: every[unit] for unit in units if every[unit]}
+            found = self._stored_tiles(row, "crop", entries)
+            missing = {unit: shown for unit, shown in entries.items() if unit not in found}
+            if missing:
+                found |= self._crops(row, missing, "crop")
+            start = number * SAMPLES.columns
+            tiles |= {start + k: found[unit] for k, unit in enumerate(units) if unit in found}
+        return encoded(SAMPLES.draw(tiles, SAMPLES.columns * len(layers)), SAMPLES.tile)
+
+    def _thumbnails(self, page: int) -> bytes:
+        originals, images = self._images(), self._atlas.images
+        shown = THUMBNAILS.items(page, len(images))
+        tiles, trouble = {}, None
+        for place, image in enumerate(shown):
+            if images[image].skipped is not None:
+                continue
+            try:
+                tiles[place] = originals.shown(image)
+            except AtlasError as error:
+                trouble = error
+        if trouble is not None and not tiles:
+            raise trouble
+        return encoded(THUMBNAILS.draw(tiles, len(shown)), THUMBNAILS.tile)
