@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.report import write_results
 
-NAMES = ("correctness", "forward", "projections", "atlas_pass", "decoding", "memory")
+NAMES = ("correctness", "forward", "projections", "atlas_pass", "decoding", "memory", "page")
 
 
 def main() -> None:

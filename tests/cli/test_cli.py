@@ -329,9 +329,7 @@ def test_doctor(striate_: Run) -> None:
     assert [line.split()[0] for line in lines] == [name.split()[0] for name in facts]
 
 
-@pytest.mark.parametrize(
-    "verb", ["layers", "atlas", "illustrate", "sheet", "serve", "export", "demo", "doctor"]
-)
+@pytest.mark.parametrize("verb", "layers atlas illustrate sheet serve export demo doctor".split())
 def test_help(striate_: Run, verb: str) -> None:
     assert verb in good(striate_, "--help")
     assert "--help" in good(striate_, verb, "--help")

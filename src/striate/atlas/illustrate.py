@@ -8,18 +8,18 @@ import fnmatch
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from striate.atlas import sheets
 from striate.atlas.picture_files import PictureFiles, encoded, is_stored
 from striate.atlas.pictures import Pictures
 from striate.atlas.portraits import Originals, UnitPictures, unit_pictures
+from striate.atlas.recipe import check_network
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS
+from striate.atlas.snapshot import revision_of
 from striate.atlas.store.files import write
+from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas, LayerRow
 from striate.errors import AtlasError
 from striate.network.network import Network
@@ -59,8 +59,8 @@ def illustrate(
     Raises:
         MethodError: If the deconvnet does not apply to the network.
         AddressError: If a layer is not in the atlas.
-        AtlasError: If the atlas is not finished, another run is writing it, it cannot be written,
-            or an image cannot be read any more.
+        AtlasError: If the atlas is not finished or not there any more, the network is another,
+            another run is writing, or a file cannot be written or an image read.
     """
     chosen = list(atlas.layers) if layers is None else _in_atlas(atlas, layers)
     if not atlas.finished:
@@ -69,7 +69,11 @@ def illustrate(
             "atlas` command again; `striate serve` shows an unfinished one"
         )
         raise AtlasError(msg)
-    with _locked(atlas.home):
+    check_network(atlas, network)
+    with locked(atlas.home):
+        if revision_of(atlas.home) != atlas.revision:
+            msg = f"{atlas.home} was built anew meanwhile: run the same command again"
+            raise AtlasError(msg)
         return _Run(network, atlas, paths).all_of(chosen, progress, thumbnails)
 
 
@@ -79,24 +83,6 @@ def _in_atlas(atlas: Atlas, patterns: Sequence[str]) -> list[str]:
         found = [name for name in atlas.layers if fnmatch.fnmatchcase(name, pattern)]
         chosen += found or [atlas.layer(pattern).address]
     return [name for name in atlas.layers if name in chosen]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Take the folder, as a pass does."""  # noqa: DOC501 - private
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another run is writing {folder}: wait for it"
-        raise AtlasError(msg) from error
-    except OSError as error:
-        msg = f"cannot write to {folder}: {error.strerror or error}"
-        raise AtlasError(msg) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Run:
@@ -139,7 +125,7 @@ class _Run:
                 self._originals,
                 row.address,
                 missing[start : start + _TOGETHER],
-                side=UNITS.tile,
+                side=sheets.strip_tile(self._atlas.plan.top),
             )
             yield from _in_threads(store, pictures)
 

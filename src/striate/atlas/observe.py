@@ -215,7 +215,8 @@ class ShardSummary:
         responses: An array a layer, (images seen, units) float32: the largest activation of each
             unit in each image; NaN where the unit was not finite.
         ids: Ids of the images that were seen.
-        best: Classes of the five highest scores of each image, best first; -1 without scores.
+        best: Classes of the five highest scores of each image, best first; -1 without scores, or
+            where one of them is NaN.
         rank: Place of the true class among the scores, from 0; -1 where unknown.
     """
 
@@ -312,7 +313,10 @@ def _judge(layer: Layer, scores: Tensor, labels: np.ndarray) -> tuple[np.ndarray
     best = np.full((count, 5), -1)
     best[:, : min(5, order.shape[1])] = order[:, :5]
     known = (labels >= 0) & (labels < values.shape[1])
-    rank = np.where(known, (order == labels[:, None]).argmax(axis=1), -1)
+    # Numbers that are none have no order: they would make the first classes the best.
+    unordered = np.isnan(values).any(axis=1)
+    best[unordered] = -1
+    rank = np.where(known & ~unordered, (order == labels[:, None]).argmax(axis=1), -1)
     return best, rank
 
 

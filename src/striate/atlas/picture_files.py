@@ -8,7 +8,7 @@ from pathlib import Path
 
 from striate.atlas import sheets
 from striate.atlas.store.reader import Entry
-from striate.errors import AtlasError, ImageError
+from striate.errors import ImageError
 from striate.image.decode import decode
 from striate.image.encode import encode
 from striate.image.render import Picture
@@ -86,7 +86,7 @@ def encoded(picture: Display, tile: int) -> bytes:
     return encode(picture, "webp", quality=100 if tile <= _EXACT_UP_TO else _QUALITY)
 
 
-def tile_of(content: bytes, entries: Sequence[Entry], view: str) -> Picture:
+def tile_of(content: bytes, entries: Sequence[Entry], view: str) -> Picture | None:
     """Return what a sheet shows of a unit, from its stored strip.
 
     Args:
@@ -94,14 +94,13 @@ def tile_of(content: bytes, entries: Sequence[Entry], view: str) -> Picture:
         entries: The images that it shows.
         view: One of `VIEWS`.
 
-    Raises:
-        AtlasError: If the strip is damaged.
+    Returns:
+        The picture, of any size; None if the strip is damaged.
     """
     try:
         crops, projected = sheets.parts(decode(content), len(entries))
-    except (ImageError, ValueError) as error:
-        msg = f"a stored strip of {len(entries)} images is damaged ({error}): remove it"
-        raise AtlasError(msg) from error
+    except (ImageError, ValueError):
+        return None
     if view == "projection":
         return projected[0]
     positive = [crop for crop, entry in zip(crops, entries, strict=True) if entry.value > 0]

@@ -52,6 +52,7 @@ class Pictures:
         self.files = PictureFiles(atlas.home)
         self._rows = list(atlas.layers.values())
         self._originals = originals
+        self._side = sheets.strip_tile(atlas.plan.top)
         self._no_network: StriateError | None = None
         self._made: OrderedDict[Path, bytes] = OrderedDict()
         self._making, self._looking = threading.Lock(), threading.Lock()
@@ -145,7 +146,10 @@ class Pictures:
         if content is not None:
             return content
         with self._making:
-            content = self._kept(path) or make()
+            content = self._kept(path)
+            if content is not None:
+                return content
+            content = make()
             with self._looking:
                 self._made[path] = content
                 self._room -= len(content)
@@ -181,7 +185,8 @@ class Pictures:
     def _loaded(self) -> Network:
         """Return the network; what went wrong once is not tried for each picture again."""  # noqa: DOC501 - private
         if self._no_network is not None:
-            raise self._no_network
+            # Without the trace of the last time, which would grow each time.
+            raise self._no_network.with_traceback(None)
         if self._network is None:
             try:
                 self._network = network_of(self._atlas)
@@ -195,7 +200,7 @@ class Pictures:
             return encoded(sheets.strip([], []), 1)
         originals, network = self._images(), self._loaded()
         (made,) = unit_pictures(
-            network, self._atlas, originals, row.address, [unit], side=UNITS.tile
+            network, self._atlas, originals, row.address, [unit], side=self._side
         )
         strip = sheets.strip(made.crops, made.projections)
         return encoded(strip, max(made.crops[0].shape[:2]))
@@ -209,7 +214,10 @@ class Pictures:
         if view == "projection":
             tiles |= self._first_projections(row, missing)
         elif missing:
-            tiles |= self._crops(row, missing, view)
+            made, trouble = self._crops(row, missing, view)
+            tiles |= made
+            if trouble is not None and not tiles:
+                raise trouble
         places = {unit - units.start: tile for unit, tile in tiles.items()}
         return encoded(UNITS.draw(places, len(units)), UNITS.tile)
 
@@ -219,8 +227,9 @@ class Pictures:
         found = {}
         for unit, shown in entries.items() if self._atlas.finished else ():
             content = stored(self.files.unit(row.number, unit))
-            if content is not None:
-                found[unit] = tile_of(content, shown, view)
+            tile = tile_of(content, shown, view) if content is not None else None
+            if tile is not None:
+                found[unit] = tile
         return found
 
     def _first_projections(
@@ -231,30 +240,29 @@ class Pictures:
         originals, network, units = self._images(), self._loaded(), list(entries)
         first = [entries[unit][0] for unit in units]
         return {
-            units[k]: projection_of(made, seen_box(row, first[k], originals.size), UNITS.tile)
+            units[k]: projection_of(made, seen_box(row, first[k], originals.size), self._side)
             for k, made in projections(network, originals, row, first, units)
         }
 
     def _crops(
         self, row: LayerRow, entries: dict[int, list[Entry]], view: str
-    ) -> dict[int, Picture]:
-        """Return the first crop of units, or the mean of all; nothing of unreadable images."""
+    ) -> tuple[dict[int, Picture], AtlasError | None]:
+        """Return the first crop of units, or the mean of all; and why some are missing."""
         originals, found = self._images(), {}
         trouble: AtlasError | None = None
         for unit, shown in entries.items():
             wanted = [entry for entry in shown if entry.value > 0] if view == "mean" else shown[:1]
             try:
-                crops = [crop_picture(originals, row, entry, UNITS.tile) for entry in wanted]
+                crops = [crop_picture(originals, row, entry, self._side) for entry in wanted]
             except AtlasError as error:
                 trouble = error
                 continue
             found[unit] = sheets.mean_picture(crops)
-        if trouble is not None and not found:
-            raise trouble
-        return found
+        return found, trouble
 
     def _samples(self, layers: Sequence[LayerRow]) -> bytes:
         tiles: dict[int, Picture] = {}
+        trouble: AtlasError | None = None
         for number, row in enumerate(layers):
             units = samples_of(self._atlas, row.address)
             every = shown_entries(self._atlas, row.address)
@@ -262,9 +270,12 @@ class Pictures:
             found = self._stored_tiles(row, "crop", entries)
             missing = {unit: shown for unit, shown in entries.items() if unit not in found}
             if missing:
-                found |= self._crops(row, missing, "crop")
+                made, unread = self._crops(row, missing, "crop")
+                found, trouble = found | made, trouble or unread
             start = number * SAMPLES.columns
             tiles |= {start + k: found[unit] for k, unit in enumerate(units) if unit in found}
+        if trouble is not None and not tiles:
+            raise trouble
         return encoded(SAMPLES.draw(tiles, SAMPLES.columns * len(layers)), SAMPLES.tile)
 
     def _thumbnails(self, page: int) -> bytes:

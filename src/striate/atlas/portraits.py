@@ -90,8 +90,15 @@ class Originals:
         return made
 
     def _read(self, image: int) -> np.ndarray:
+        path, size = self._paths[image], self._atlas.images[image].bytes
+        if _size_of(path) not in {None, size}:
+            msg = (
+                f"image {image} of {self._atlas.home} is another one now: {path} had {size} bytes; "
+                "put it back, or build the atlas again with --restart"
+            )
+            raise AtlasError(msg)
         try:
-            return self.preprocessing.pixels(decode(self._paths[image]))
+            return self.preprocessing.pixels(decode(path))
         except ImageError as error:
             msg = f"image {image} of {self._atlas.home} cannot be read any more: {error}"
             raise AtlasError(msg) from error
@@ -113,6 +120,14 @@ class Originals:
             return np.ascontiguousarray(picture)
         luma = self.preprocessing.to_pixels(self.preprocessing.from_picture(picture))
         return image_picture(luma.expand(3, -1, -1))
+
+
+def _size_of(path: Path) -> int | None:
+    """Return a file's size; None where there is none: decoding says why."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return None
 
 
 def seen_box(row: LayerRow, entry: Entry, image_size: tuple[int, int, int]) -> Box:

@@ -98,8 +98,10 @@ class ImageReader:
         try:
             return self._preprocess(decode(self._images[image].path))
         except ImageError as error:
-            path = str(self._images[image].path)
-            return Skipped(image, str(error).replace(path, self._images[image].name))
+            path, name = str(self._images[image].path), self._images[image].name
+            # Errors quote a path as Python does: not all characters stand for themselves.
+            reason = str(error).replace(repr(path), repr(name)).replace(path, name)
+            return Skipped(image, reason)
         except OSError as error:
             return Skipped(image, f"{type(error).__name__}: {error.strerror or error}")
         except MemoryError:

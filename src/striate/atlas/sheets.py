@@ -23,6 +23,8 @@ VIEWS = ("crop", "mean", "projection")
 """What a layer's sheets show of a unit: the crop of its strongest image, the mean of all its crops,
 or the projection of its strongest neuron."""
 
+_WIDEST = 16383
+
 _MAGNIFIED = 4
 """Pictures that fit a tile this many times are enlarged by whole factors, so that the pixels of a
 small receptive field can be told apart; enlarged less, squares look coarse and smoothing does not
@@ -131,6 +133,19 @@ def scaled_to(picture: Picture, side: int) -> Picture:
     scale = side / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return resize_picture(picture, size, smooth=True)
+
+
+def strip_tile(entries: int) -> int:
+    """Return the largest side of a strip's tiles: they lie in one row, and WebP ends at 16383.
+
+    Args:
+        entries: How many tiles the strip may have.
+
+    Example:
+        >>> strip_tile(9), strip_tile(200)
+        (96, 81)
+    """
+    return min(UNITS.tile, _WIDEST // entries)
 
 
 def strip(crops: Sequence[Picture], projections: Sequence[Picture]) -> Display:

@@ -232,10 +232,11 @@ def _best_cut(weights: Weights) -> int | None:
     """Return before which thing to cut a line in two, none small; None: it holds together."""
     size = len(weights)
     least = -(-size // _SMALLEST_PART)
-    volume = np.cumsum(weights.sum(axis=1))
+    degrees = weights.sum(axis=1)
     within = 2 * np.cumsum(np.tril(weights).sum(axis=1))
-    left, leaves = volume[:-1], (volume - within)[:-1]
-    conductance = leaves / np.minimum(left, volume[-1] - left)
+    # Both added up from their own end: a difference to the whole can be rounded to nothing.
+    left, right = np.cumsum(degrees)[:-1], np.cumsum(degrees[::-1])[-2::-1]
+    conductance = (left - within[:-1]) / np.minimum(left, right)
     allowed = conductance[least - 1 : size - least]
     if not len(allowed) or allowed.min() > _HOLDS_TOGETHER:
         return None

@@ -38,7 +38,7 @@ def open_atlas(folder: Path | str) -> Atlas:
         600
     """
     place = Path(folder)
-    for attempt in range(_TRIES):
+    for _ in range(_TRIES):
         revision = revision_of(place)
         if not _in_progress(place):
             return Atlas(place)
@@ -46,7 +46,7 @@ def open_atlas(folder: Path | str) -> Atlas:
             return _snapshot(place, revision)
         except AtlasError:
             # Only a pass that ends, or has done another shard, explains trouble that passes.
-            if attempt + 1 == _TRIES or (_in_progress(place) and revision_of(place) == revision):
+            if _in_progress(place) and revision_of(place) == revision:
                 raise
             time.sleep(_PAUSE)
     msg = f"{place} changes faster than it can be read; try again"
@@ -71,11 +71,19 @@ def revision_of(folder: Path | str) -> str:
     """
     place = Path(folder)
     if _in_progress(place):
-        return Ledger(place, read_only=True).revision()[:REVISION_DIGITS]
+        try:
+            return Ledger(place, read_only=True).revision()[:REVISION_DIGITS]
+        except AtlasError:
+            # When a pass ends, its ledger goes.
+            if _in_progress(place):
+                raise
     try:
-        return (place / "atlas.sha256").read_text("ascii")[:REVISION_DIGITS]
+        # Nothing else of an atlas counts without its database.
+        if (place / "atlas.sqlite").exists():
+            return (place / "atlas.sha256").read_text("ascii")[:REVISION_DIGITS]
     except (OSError, ValueError):
-        return Atlas(place).revision
+        pass
+    return Atlas(place).revision
 
 
 def _in_progress(folder: Path) -> bool:

@@ -1,5 +1,7 @@
 """``striate demo``: the main job on the embedded network, offline."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +17,16 @@ def demo(
     scenes: Annotated[int, typer.Option(min=10, help="How many scenes to draw.")] = 600,
     seed: Annotated[int, typer.Option(help="Which scenes.")] = 2026,
     device: Device = None,
+    serve: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Show the page at the end, until Ctrl-C. [default: at a terminal]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Draw scenes, watch every unit of the embedded network over them, and picture each unit."""
+    """Draw scenes, watch every unit of the embedded network over them, and show all on a page."""
     from striate.atlas.engines.local import build_atlas
     from striate.atlas.illustrate import illustrate
     from striate.atlas.recipe import image_paths
@@ -49,3 +59,18 @@ def demo(
     for path in sheets:
         typer.echo(f"  {path}")
     typer.echo(f"Ask for one unit: striate atlas show {out / 'atlas'} {list(atlas.layers)[2]}:0")
+    if not is_shown(serve):
+        typer.echo(f"Browse all of them: striate serve {out / 'atlas'}")
+        return
+    from striate.cli.serve import show
+    from striate.web.serving import prepare
+
+    typer.echo("Browse all of them:")
+    show(prepare(out / "atlas"))
+
+
+def is_shown(asked: bool | None) -> bool:
+    """Return whether to serve the page: as asked, else where somebody is there to look."""
+    if asked is not None:
+        return asked
+    return sys.stdout.isatty() and not os.environ.get("CI")

@@ -7,7 +7,8 @@ from types import FrameType
 
 import typer
 
-from striate.cli import atlas, demo, doctor, illustrate, layers
+from striate.cli import atlas, demo, doctor, export, illustrate, layers, serve
+from striate.cli.ending import leave
 from striate.errors import StriateError
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app.command("layers")(layers.layers)
 app.add_typer(atlas.app, name="atlas")
 app.command("illustrate")(illustrate.illustrate_command)
 app.command("sheet")(illustrate.sheet_command)
+app.command("serve")(serve.serve)
+app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
@@ -42,6 +45,8 @@ def main() -> None:
     """
     # Threads that wait for one another should sleep: the readers need the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # numpy's matrices here are small: on a busy machine its threads cost tenfold, idle nothing.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
@@ -54,12 +59,7 @@ def main() -> None:
         sys.exit(2)
     except _SignalledError as stopped:
         _say("striate: stopped; what is done is kept, the same command goes on")
-        _leave(128 + int(stopped.args[0]))
-
-
-def _leave(code: int) -> None:
-    sys.stdout.flush()
-    os._exit(code)
+        leave(128 + int(stopped.args[0]))
 
 
 def _say(text: str) -> None:

@@ -6,18 +6,17 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from striate.atlas.classes import matched
 from striate.atlas.observe import Batch, Observer
 from striate.atlas.plan import Plan, make_plan
 from striate.atlas.reading import ImageReader
-from striate.atlas.store.facts import facts_of
+from striate.atlas.store.facts import class_names_of, facts_of
 from striate.atlas.store.files import crash_point, write
 from striate.atlas.store.ledger import Ledger
+from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas
 from striate.atlas.store.writer import write_atlas
 from striate.errors import AtlasError
@@ -108,8 +107,7 @@ def build_atlas(  # noqa: PLR0913 - keyword-only knobs
     known = read_labels(Path(labels), files) if labels is not None else folder_labels(files)
     known = matched(known, network) if known is not None else None
     plan = make_plan(network, files, known, layers=layers, top=top, batch=batch)
-    lock = _lock(out)
-    try:
+    with locked(out):
         if restart:
             _clear(out)
         finished = _finished(out, plan)
@@ -122,23 +120,6 @@ def build_atlas(  # noqa: PLR0913 - keyword-only knobs
             finished = Atlas(out)
         _write_skipped(out, finished)
         return finished
-    finally:
-        lock.release()
-
-
-def _lock(folder: Path) -> FileLock:
-    """Take the folder; the system lets go of it when the process ends, however it ends."""  # noqa: DOC501 - private
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another run is writing {folder}: wait for it, or choose another folder"
-        raise AtlasError(msg) from error
-    except OSError as error:
-        msg = f"cannot write to {folder}: {error.strerror or error}"
-        raise AtlasError(msg) from error
-    return lock
 
 
 def _clear(folder: Path) -> None:
@@ -247,10 +228,14 @@ class _Run:
     def _begin(self) -> None:
         """Write down what is known before the first image, unless an earlier run has."""
         try:
-            self.ledger.begun()
+            _, facts = self.ledger.begun()
         except AtlasError:
             facts = facts_of(self._plan, self._network, self._images, self._labels)
             self.ledger.begin(self._plan, facts)
+        # The plan does not hold the names: they can be given from a later run on.
+        names = class_names_of(self._network, self._labels)
+        if facts.class_names != names:
+            self.ledger.begin(self._plan, replace(facts, class_names=names))
 
     def _shard(
         self, number: int, observer: Observer, reader: ImageReader, finished: int, resumed: int

@@ -104,7 +104,7 @@ def facts_of(
             )
             for image in images
         ],
-        class_names=_class_names(network, labels),
+        class_names=class_names_of(network, labels),
         scores=network.scores,
         aliases={
             alias: address
@@ -130,7 +130,13 @@ def _layer(layer: Layer) -> LayerFacts:
     )
 
 
-def _class_names(network: Network, labels: Labels | None) -> dict[str, str]:
+def class_names_of(network: Network, labels: Labels | None) -> dict[str, str]:
+    """Return the name of each class index (as text): the network's, then those of the labels.
+
+    Args:
+        network: The network.
+        labels: Class of each image.
+    """
     names = dict(labels.names) if labels is not None else {}
     names |= dict(enumerate(network.class_names or ()))
     return {str(index): name for index, name in sorted(names.items())}

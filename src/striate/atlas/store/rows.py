@@ -28,7 +28,8 @@ class ImageRow:
         name: Its path, relative to the source.
         bytes: Size of the file.
         label: Index of its class; None: not known.
-        best: The classes of the five highest scores, best first; empty: not seen, or no scores.
+        best: The classes of the five highest scores, best first; empty: not seen, no scores, or NaN
+            among them.
         rank: Place of the true class among the scores, from 0; None: not known.
         seen: Whether the network was run on it.
         skipped: Why it could not be; None: it was, or its turn has not come.

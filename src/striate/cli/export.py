@@ -1,0 +1,42 @@
+"""``striate export``: the page as plain files, for any web host."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli.options import Device
+from striate.cli.progress import ProgressLine
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished atlas.")],
+    site: Annotated[Path, typer.Argument(metavar="SITE", help="Where the page goes.")],
+    *,
+    device: Device = None,
+) -> None:
+    """Write the page of an atlas as files that any web host can serve; interrupted, it goes on.
+
+    Pictures of units that are not there yet are made first. Small copies of the probe set's
+    pictures become part of the site: publish it only if you may publish them.
+    """
+    from striate.atlas.illustrate import illustrate
+    from striate.atlas.recipe import image_paths, network_of
+    from striate.cli.memory import keep_memory
+    from striate.web.export import check_site, finished, without_pictures
+    from striate.web.export import export as write_site
+
+    keep_memory()
+    atlas = finished(folder)
+    check_site(site.absolute())
+    if without_pictures(atlas):
+        network = network_of(atlas, device)
+        with ProgressLine("units") as units, ProgressLine("thumbnails") as thumbnails:
+            illustrate(
+                network, atlas, image_paths(atlas), progress=units.counted,
+                thumbnails=thumbnails.counted,
+            )  # fmt: skip
+    with ProgressLine("files") as line:
+        made = write_site(folder, site, progress=line.counted)
+    typer.echo(f"{made.files} files, {made.bytes / 1e6:.1f} MB in {site}")
+    typer.echo(f"look: python -m http.server -d {site}")

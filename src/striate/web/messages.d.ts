@@ -1,0 +1,230 @@
+// Made from messages.py by tests/web/test_message_types.py; see there.
+
+export interface Sheets {
+  tile: number;
+  columns: number;
+  rows: number;
+  pages: number;
+}
+
+export interface Status {
+  revision: string;
+  finished: boolean;
+  seen: number;
+  images: number;
+}
+
+export interface SkippedImage {
+  image: number;
+  file: string;
+  reason: string;
+}
+
+export interface LayerLine {
+  number: number;
+  address: string;
+  operation: string;
+  units: number;
+  map_size: [number, number];
+  receptive_field: [number, number] | null;
+  dead: number;
+  samples: number[];
+}
+
+export interface Network {
+  name: string;
+  identity: string;
+  status: Status;
+  image_size: [number, number, number];
+  preprocessing: string;
+  skipped: number;
+  skipped_images: SkippedImage[];
+  top1: number | null;
+  top5: number | null;
+  judged: number;
+  classes: number;
+  units: number;
+  top: number;
+  layers: LayerLine[];
+  aliases: {[key: string]: string};
+  views: string[];
+  sample_sheets: Sheets;
+  thumbnails: Sheets;
+  names_page: number;
+}
+
+export interface GraphNode {
+  address: string;
+  operation: string;
+  units: number | null;
+  map_size: [number, number];
+  layer: number | null;
+  rank: number;
+  column: number;
+}
+
+export interface Graph {
+  nodes: GraphNode[];
+  edges: [number, number][];
+}
+
+export interface UnitColumns {
+  maximum: (number | null)[];
+  mean: number[];
+  fires: number[];
+  fires_places: number[];
+  selectivity: (number | null)[];
+  best_class: (number | null)[];
+  dead: boolean[];
+  top_image: (number | null)[];
+}
+
+export interface Layer {
+  number: number;
+  address: string;
+  operation: string;
+  units: number;
+  map_size: [number, number];
+  receptive_field: [number, number] | null;
+  dead: number;
+  columns: UnitColumns;
+  similarity: number[] | null;
+  class_names: {[key: string]: string};
+  sheets: Sheets;
+}
+
+export interface Top {
+  image: number;
+  file: string;
+  label: number | null;
+  class_name: string | null;
+  value: number;
+  row: number;
+  column: number;
+  box: [number, number, number, number];
+}
+
+export interface ClassMean {
+  class_index: number;
+  name: string | null;
+  mean: number;
+}
+
+export interface SimilarUnit {
+  unit: number;
+  correlation: number;
+}
+
+export interface Unit {
+  address: string;
+  layer: number;
+  unit: number;
+  maximum: number | null;
+  mean: number;
+  deviation: number | null;
+  fires: number;
+  fires_places: number;
+  not_finite: number;
+  dead: boolean;
+  best_class: number | null;
+  best_class_name: string | null;
+  selectivity: number | null;
+  images: number;
+  places: number;
+  top: Top[];
+  histogram: ([number | null, number | null, number])[];
+  class_means: ClassMean[];
+  classes: number;
+  similar: SimilarUnit[];
+  python: string;
+}
+
+export interface Excited {
+  unit: number;
+  value: number;
+  deviations: number;
+  place: number | null;
+}
+
+export interface ExcitedLayer {
+  layer: number;
+  address: string;
+  units: Excited[];
+}
+
+export interface Class {
+  class_index: number;
+  name: string | null;
+}
+
+export interface Image {
+  image: number;
+  file: string;
+  bytes: number;
+  label: number | null;
+  class_name: string | null;
+  best: Class[];
+  rank: number | null;
+  seen: boolean;
+  skipped: string | null;
+  size: [number, number];
+  layers: ExcitedLayer[];
+}
+
+export interface Names {
+  first: number;
+  names: string[];
+  labels: (number | null)[];
+  predicted: (number | null)[];
+  correct: (boolean | null)[];
+  skipped: boolean[];
+}
+
+export interface ClassLine {
+  class_index: number;
+  name: string | null;
+  images: number;
+  judged: number;
+  correct: number;
+  top5: number;
+  predicted: number;
+}
+
+export interface Classes {
+  classes: ClassLine[];
+  order: number[];
+  cells: [number, number, number][];
+}
+
+export interface Confused {
+  class_index: number;
+  name: string | null;
+  images: number[];
+}
+
+export interface SelectiveUnit {
+  layer: number;
+  address: string;
+  unit: number;
+  selectivity: number;
+  maximum: number | null;
+}
+
+export interface ClassPage {
+  class_index: number;
+  name: string | null;
+  images: number;
+  judged: number;
+  correct: number;
+  top5: number;
+  taken_for: Confused[];
+  mistaken_for_it: Confused[];
+  unjudged: number[];
+  units: SelectiveUnit[];
+}
+
+export interface Problem {
+  title: string;
+  status: number;
+  detail: string;
+}

@@ -1,0 +1,137 @@
+"""Answers about one unit."""
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from striate.atlas.accumulators.histogram import BINS, edges
+from striate.atlas.store.reader import Atlas, Entry
+from striate.network.address import Address
+from striate.web.findings import Findings, Whole, number
+from striate.web.messages import ClassMean, SimilarUnit, Top, Unit
+
+_CLASSES = 12
+
+
+def unit(findings: Findings, layer: int, index: int) -> Unit:
+    """Return all that is known of a unit.
+
+    Raises:
+        AddressError: If there is no such unit.
+    """
+    row = findings.unit(layer, index)
+    whole, atlas = findings.whole(layer), findings.atlas
+    known, entries = whole.units[index], whole.shown[index]
+    best = known["best_class"]
+    address = Address(row.address, index)
+    return Unit(
+        address=str(address),
+        layer=layer,
+        unit=index,
+        maximum=number(known["max"]),
+        mean=number(known["mean"]) or 0.0,
+        deviation=number(known["deviation"]),
+        fires=known["fires"],
+        fires_places=known["fires_places"],
+        not_finite=known["not_finite"],
+        dead=known["dead"],
+        best_class=best,
+        best_class_name=atlas.class_names.get(best),
+        selectivity=number(known["selectivity"]),
+        images=int(whole.summary.moments.images[index]),
+        places=int(whole.summary.moments.places[index]),
+        top=[_top(atlas, entry) for entry in entries],
+        histogram=_histogram(whole, index),
+        class_means=_class_means(atlas, whole, index),
+        classes=len(whole.summary.by_class.classes),
+        similar=[
+            SimilarUnit(unit=other, correlation=r)
+            for other, r in findings.alike(layer).neighbours[index]
+        ],
+        python=python(atlas, address, entries),
+    )
+
+
+def python(atlas: Atlas, address: Address, entries: list[Entry]) -> str:
+    """Return the lines of Python that make a unit's strongest projection.
+
+    Folders are left out: the lines are for any machine that has the weights and the picture.
+    """
+    lines = ["import striate", "", f"network = {_loaded(atlas)}"]
+    if not entries:
+        return "\n".join([*lines, f"# {address} never fires: there is nothing to project"])
+    first = entries[0]
+    name = PurePath(atlas.images[first.image].name).name
+    neuron = address.at(first.row, first.column)
+    return "\n".join([
+        *lines,
+        f"image = network.read({name!r})",
+        f"projection = striate.deconvnet(network, image, {str(neuron)!r})",
+        "projection.map, projection.box",
+    ])
+
+
+def _loaded(atlas: Atlas) -> str:
+    recipe = _recipe(atlas)
+    network = recipe.pop("network", None)
+    if not isinstance(network, str):
+        return f"striate.load(...)  # {atlas.plan.network}, as it was in Python"
+    name, at, file = network.rpartition("@")
+    spec = f"{name}@{PurePath(file).name}" if at else network
+    if spec.endswith(".pt2"):
+        spec = PurePath(spec).name
+    unusual = {key: value for key, value in recipe.items() if value is not None}
+    if unusual.get("weights") == "default":
+        del unusual["weights"]
+    # A thousand names of classes do not change the picture.
+    unusual.pop("class_names", None)
+    if recipe.get("weights", "default") is None:
+        unusual["weights"] = None
+    settings = "".join(f", {key}={_literal(value)}" for key, value in sorted(unusual.items()))
+    return f"striate.load({spec!r}{settings})"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(PurePath(value).name)
+    return repr(tuple(value) if isinstance(value, list) else value)
+
+
+def _recipe(atlas: Atlas) -> dict[str, Any]:
+    try:
+        found = json.loads((atlas.home / "recipe.json").read_text(encoding="utf-8"))
+        return dict(found["recipe"] or {})
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _top(atlas: Atlas, entry: Entry) -> Top:
+    image = atlas.images[entry.image]
+    label = image.label
+    return Top(
+        image=entry.image,
+        file=image.name,
+        label=label,
+        class_name=None if label is None else atlas.class_names.get(label),
+        value=entry.value,
+        row=entry.row,
+        column=entry.column,
+        box=entry.box,
+    )
+
+
+def _histogram(whole: Whole, index: int) -> list[tuple[float | None, float | None, int]]:
+    bounds: list[float | None] = [*edges().tolist()]
+    bounds[0] = bounds[BINS] = None
+    counts = whole.summary.histogram.counts[index].tolist()
+    return [(bounds[k], bounds[k + 1], count) for k, count in enumerate(counts) if count]
+
+
+def _class_means(atlas: Atlas, whole: Whole, index: int) -> list[ClassMean]:
+    by_class = whole.summary.by_class
+    means = by_class.mean[:, index].tolist()
+    ranked = sorted(zip(by_class.classes.tolist(), means, strict=True), key=lambda c: (-c[1], c[0]))
+    return [
+        ClassMean(class_index=c, name=atlas.class_names.get(c), mean=mean)
+        for c, mean in ranked[:_CLASSES]
+    ]

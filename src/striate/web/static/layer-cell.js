@@ -1,0 +1,52 @@
+// @ts-check
+/** One unit in a layer's grid. */
+
+import { even, h, number, percent } from "./dom.js";
+import { reason } from "./layer-order.js";
+import { unitHref } from "./route.js";
+import { tile } from "./tiles.js";
+
+/** @typedef {import("../messages.js").Layer} Layer */
+/** @typedef {import("./layer-order.js").Choice} Choice */
+
+/**
+ * How to make the cells of a grid.
+ *
+ * @param {Layer} layer
+ * @param {string} view
+ * @param {Choice} choice
+ * @param {URLSearchParams} query goes with the links, so that a unit knows its neighbours
+ * @returns {(unit: number, size: number) => HTMLElement}
+ */
+export function cellOf(layer, view, choice, query) {
+  const kept = Object.fromEntries(query);
+  const values = behind(layer, choice.sort);
+  return (unit, size) => {
+    const words = `unit ${unit}, ${reason(layer, unit, choice.sort, number, percent)}`;
+    return h("a", { class: "unit-cell", href: unitHref(layer.address, unit, kept), "aria-label": words, title: words },
+      layer.columns.dead[unit] ? dead(size) : tile({
+        sheets: layer.sheets, index: unit, size, label: `${layer.address} unit ${unit}, ${view}`, eager: true,
+        path: (page) => `pictures/layers/${layer.number}/${view}/${page}.webp`,
+      }),
+      h("span", { class: "unit-caption" }, h("span", { class: "unit-number", text: unit }),
+        size < 80 ? null : h("span", { class: "unit-value", text: values(unit) })));
+  };
+}
+
+/** @param {number} size */
+function dead(size) {
+  return h("span", { class: "tile dead", style: { width: `${size}px`, height: `${size}px` }, text: "dead" });
+}
+
+/**
+ * The number under a picture: what the grid is sorted by.
+ *
+ * @param {Layer} layer
+ * @param {string} sort
+ * @returns {(unit: number) => string}
+ */
+function behind({ columns }, sort) {
+  if (sort === "selectivity") return (unit) => even(columns.selectivity[unit]);
+  if (sort === "sparsity") return (unit) => percent(1 - columns.fires[unit]);
+  return (unit) => (columns.dead[unit] ? "" : even(columns.maximum[unit]));
+}

@@ -1,0 +1,119 @@
+// @ts-check
+/** Which units of a layer are shown, and in which order: pure functions of the layer and the query. */
+
+/** @typedef {import("../messages.js").Layer} Layer */
+
+/**
+ * @typedef {object} Choice
+ * @property {string} sort
+ * @property {"show" | "hide" | "only"} dead
+ * @property {string} class name or index of a class; "" for all
+ * @property {string} text
+ */
+
+export const SORTS = [
+  { name: "index", words: "index" },
+  { name: "maximum", words: "maximum" },
+  { name: "selectivity", words: "class selectivity" },
+  { name: "sparsity", words: "sparsity" },
+  { name: "similarity", words: "similarity" },
+];
+
+/**
+ * @param {URLSearchParams} query
+ * @returns {Choice}
+ */
+export function choiceOf(query) {
+  const sort = query.get("sort") ?? "index";
+  const dead = query.get("dead");
+  return {
+    sort: SORTS.some(({ name }) => name === sort) ? sort : "index",
+    dead: dead === "hide" || dead === "only" ? dead : "show",
+    class: (query.get("class") ?? "").trim(),
+    text: (query.get("text") ?? "").trim(),
+  };
+}
+
+/**
+ * The units of a layer that a choice leaves, in its order.
+ *
+ * @param {Layer} layer
+ * @param {Choice} choice
+ * @param {Map<number, string>} files names of images by id, as far as they are known
+ * @returns {number[]}
+ */
+export function unitsOf(layer, choice, files = new Map()) {
+  const kept = filters(layer, choice, files);
+  return order(layer, choice.sort).filter((unit) => kept.every((keeps) => keeps(unit)));
+}
+
+/**
+ * @param {Layer} layer
+ * @param {string} sort
+ * @returns {number[]}
+ */
+function order(layer, sort) {
+  const all = Array.from({ length: layer.units }, (_, unit) => unit);
+  if (sort === "similarity") return layer.similarity ?? all;
+  const key = keyOf(layer, sort);
+  return key ? all.sort((a, b) => key(b) - key(a) || a - b) : all;
+}
+
+/**
+ * What a sort puts first is large; units without the number come last.
+ *
+ * @param {Layer} layer
+ * @param {string} sort
+ * @returns {((unit: number) => number) | null}
+ */
+function keyOf({ columns }, sort) {
+  if (sort === "maximum") return (unit) => columns.maximum[unit] ?? -Number.MAX_VALUE;
+  if (sort === "selectivity") return (unit) => columns.selectivity[unit] ?? -Number.MAX_VALUE;
+  if (sort === "sparsity") return (unit) => 1 - columns.fires[unit];
+  return null;
+}
+
+/**
+ * @param {Layer} layer
+ * @param {Choice} choice
+ * @param {Map<number, string>} files
+ * @returns {((unit: number) => boolean)[]}
+ */
+function filters({ columns, class_names: names }, choice, files) {
+  /** @type {((unit: number) => boolean)[]} */
+  const kept = [];
+  if (choice.dead !== "show") kept.push((unit) => columns.dead[unit] === (choice.dead === "only"));
+  /** @param {number} unit */
+  const nameOf = (unit) => (names[String(columns.best_class[unit])] ?? "").toLowerCase();
+  if (choice.class !== "") {
+    const wanted = choice.class.toLowerCase();
+    kept.push((unit) => columns.best_class[unit] !== null
+      && (String(columns.best_class[unit]) === wanted || nameOf(unit) === wanted));
+  }
+  for (const word of choice.text.toLowerCase().split(/\s+/)) {
+    if (word === "") continue;
+    kept.push((unit) => String(unit) === word || nameOf(unit).includes(word)
+      || (files.get(columns.top_image[unit] ?? -1) ?? "").toLowerCase().includes(word));
+  }
+  return kept;
+}
+
+/**
+ * The number that stands behind a unit's place in the order, in words.
+ *
+ * @param {Layer} layer
+ * @param {number} unit
+ * @param {string} sort
+ * @param {(value: number | null) => string} number
+ * @param {(share: number | null) => string} percent
+ * @returns {string}
+ */
+export function reason({ columns, class_names: names }, unit, sort, number, percent) {
+  if (columns.dead[unit]) return "dead";
+  if (sort === "selectivity") {
+    const name = names[String(columns.best_class[unit])];
+    return `${number(columns.selectivity[unit])} for ${name ?? `class ${columns.best_class[unit] ?? "?"}`}`;
+  }
+  if (sort === "sparsity") return `silent on ${percent(1 - columns.fires[unit])} of images`;
+  return `max ${number(columns.maximum[unit])}`;
+}
