@@ -194,3 +194,21 @@ def test_an_observer_can_be_used_again_after_an_error(monkeypatch: pytest.Monkey
     found = observer(batches(pictures(20), 7)).layers[0]
     equal(found, wanted.to_arrays())
     assert isinstance(found, LayerSummary)
+
+
+# --- scores that are no numbers ------------------------------------------------------------------
+
+
+def test_scores_that_are_nan_make_no_class_the_best() -> None:
+    """An image whose scores have no order is not judged: else class 0 would be right."""
+    module, images = divided()
+    network = striate.load(module, image_size=16)
+    found = observe(network, images, ["conv"], batch=6, labels=[0] * 20)
+    scores = module(images).detach().numpy()
+    unordered = np.isnan(scores).any(axis=1)
+    assert 0 < unordered.sum() < 20
+    assert np.all(found.best[unordered] == -1)
+    assert np.all(found.rank[unordered] == -1)
+    order = np.argsort(-scores[~unordered], axis=1, kind="stable")
+    np.testing.assert_array_equal(found.best[~unordered, :3], order)
+    np.testing.assert_array_equal(found.rank[~unordered], (order == 0).argmax(axis=1))

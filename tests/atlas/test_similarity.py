@@ -203,3 +203,17 @@ def test_units_that_never_vary_stand_at_the_end() -> None:
     values = responses(units=6)
     values[:, 1] = 0
     assert seriation(correlations(values))[-1] == 1
+
+
+def test_nearly_nothing_between_things_is_no_division_by_zero() -> None:
+    """Correlations of units that have nothing in common are often 1e-18, not 0."""
+    weights = np.zeros((10, 10))
+    weights[:9, :9] = 1.0
+    weights[9, 8] = weights[8, 9] = 1e-18
+    assert sorted(seriation(weights)) == list(range(10))
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        size = int(generator.integers(1, 30))
+        spread_out = generator.random((size, size)) ** generator.integers(1, 60)
+        sparse = spread_out * (generator.random((size, size)) < 0.3)
+        assert sorted(seriation(sparse)) == list(range(size))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from building import BATCH, SHARD, Build, content, interrupted
+from building import BATCH, SHARD, Build, content, interrupted, small_network
 
 from striate.atlas import snapshot
 from striate.atlas.recipe import image_paths
@@ -332,3 +332,50 @@ def test_a_ledger_without_facts_gets_them(
     with pytest.raises(AtlasError, match="run the same"):
         open_atlas(begun)
     assert build(pictures_folder, begun).digest() == finished_digest
+
+
+def test_class_names_may_come_later(build: Build, begun: Path, pictures_folder: Path) -> None:
+    named = small_network(class_names=("ant", "bee", "cat"))
+    assert open_atlas(begun).class_names == {}
+    atlas = build(pictures_folder, begun, network=named)
+    assert atlas.class_names == {0: "ant", 1: "bee", 2: "cat"}
+
+
+# --- between two looks ---------------------------------------------------------------------------
+
+
+def test_a_pass_that_ends_while_its_revision_is_asked_for(
+    build: Build, begun: Path, pictures_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = snapshot.Ledger
+
+    def late(*arguments: object, **options: object) -> Ledger:
+        monkeypatch.setattr(snapshot, "Ledger", real)
+        build(pictures_folder, begun)
+        return real(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(snapshot, "Ledger", late)
+    assert revision_of(begun) == Atlas(begun).revision
+
+
+def test_what_a_killed_restart_left_is_no_atlas(
+    build: Build, pictures_folder: Path, tmp_path: Path
+) -> None:
+    build(pictures_folder, tmp_path)
+    (tmp_path / "atlas.sqlite").unlink()
+    for ask in (open_atlas, revision_of):
+        with pytest.raises(AtlasError, match="holds no atlas"):
+            ask(tmp_path)
+
+
+def test_an_atlas_that_never_holds_still(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        msg = "a shard is gone"
+        raise AtlasError(msg)
+
+    revisions = iter(range(100))
+    monkeypatch.setattr(snapshot, "revision_of", lambda _: str(next(revisions)))
+    monkeypatch.setattr(snapshot, "_snapshot", gone)
+    monkeypatch.setattr(snapshot, "_PAUSE", 0.0)
+    with pytest.raises(AtlasError, match="changes faster than it can be read"):
+        open_atlas(begun)

@@ -45,6 +45,7 @@ class Depends(Net):
 def make():
     return Net()
 """
+VERBS = ["layers", "atlas", "illustrate", "sheet", "serve", "export", "demo", "doctor"]
 SIZE = ["--resize", "16", "--crop", "16"]
 Run = Callable[..., tuple[int, str, str]]
 
@@ -293,8 +294,7 @@ def test_misuse_is_code_2_with_usage(striate_: Run, arguments: list[str]) -> Non
 def test_illustrate_goes_on_where_it_was(striate_: Run, built: Path) -> None:
     assert good(striate_, "illustrate", built, "--layers", "relu*").startswith("9 units")
     assert good(striate_, "illustrate", built, "--layers", "relu*").startswith("0 units")
-    files = sorted((built / "pictures" / "units").rglob("*.webp"))
-    assert len(files) == 9
+    assert len(files := sorted((built / "pictures" / "units").rglob("*.webp"))) == 9
     files[3].unlink()
     whole = files[4].read_bytes()
     assert good(striate_, "illustrate", built).startswith("4 units")  # that one, and three of fc
@@ -329,7 +329,7 @@ def test_doctor(striate_: Run) -> None:
     assert [line.split()[0] for line in lines] == [name.split()[0] for name in facts]
 
 
-@pytest.mark.parametrize("verb", "layers atlas illustrate sheet serve export demo doctor".split())
+@pytest.mark.parametrize("verb", VERBS)
 def test_help(striate_: Run, verb: str) -> None:
     assert verb in good(striate_, "--help")
     assert "--help" in good(striate_, verb, "--help")

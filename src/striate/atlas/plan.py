@@ -194,8 +194,8 @@ def chosen_layers(network: Network, globs: Sequence[str] | None) -> list[str]:
             msg = f"no layer that {pattern!r} names has units that can be told apart"
             raise AddressError(msg)
         chosen.update(with_units)
-    order = list(network.layers)
-    return sorted(chosen, key=lambda name: order.index(name) if name in order else len(order))
+    order = {node: place for place, node in enumerate(network.trace().graph.nodes)}
+    return sorted(chosen, key=lambda name: order[network.layers[name].node])
 
 
 def default_layers(network: Network) -> list[str]:

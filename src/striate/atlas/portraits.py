@@ -91,7 +91,7 @@ class Originals:
 
     def _read(self, image: int) -> np.ndarray:
         path, size = self._paths[image], self._atlas.images[image].bytes
-        if _size_of(path) not in {None, size}:
+        if size >= 0 and _size_of(path) not in {None, size}:
             msg = (
                 f"image {image} of {self._atlas.home} is another one now: {path} had {size} bytes; "
                 "put it back, or build the atlas again with --restart"
