@@ -83,3 +83,10 @@ def test_of_an_atlas(build: Build, tmp_path: Path) -> None:
     assert sum(count for *_, count in found.cells) == 12
     right = sum(count for true, guess, count in found.cells if true == guess)
     assert atlas.summary()["top1"] == pytest.approx(100 * right / 12)
+
+
+def test_thousands_of_classes_are_not_waited_for_minutes() -> None:
+    images = Images()
+    for label in range(5000):
+        images.add(label, (label + 7) % 5000)
+    assert of(images).order == list(range(5000))

@@ -65,7 +65,11 @@ def expected_strip(network: Network, atlas: Atlas, layer: str, unit: int) -> np.
         if entry.value <= 0:
             map_ = torch.zeros_like(map_)
         projections.append(projection_picture(crop(map_, shown, fill=0.0).expand(3, -1, -1)))
-    return np.concatenate([np.concatenate(crops, 1), np.concatenate(projections, 1)], 0)
+    above, below = np.concatenate(crops, 1), np.concatenate(projections, 1)
+    grey = np.full(
+        (next(n for n in range(2, 18) if (len(above) + n) % 16 == 0), *above.shape[1:]), 128
+    )
+    return np.concatenate([above, grey, below], 0)
 
 
 # --- strips --------------------------------------------------------------------------------------

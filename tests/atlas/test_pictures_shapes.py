@@ -13,7 +13,7 @@ from torch import nn
 import striate
 from striate.atlas import sheets
 from striate.atlas.illustrate import illustrate
-from striate.atlas.picture_files import PictureFiles
+from striate.atlas.picture_files import PictureFiles, encoded
 from striate.atlas.pictures import Pictures
 from striate.atlas.portraits import seen_box
 from striate.atlas.recipe import image_paths
@@ -68,7 +68,7 @@ def test_grey_networks_have_grey_pictures(
     )  # fmt: skip
     atlas = illustrated(network, build, pictures_folder, tmp_path / "grey", ["1"])
     strip = strip_of(atlas, 0, first_alive(atlas, "1"))
-    assert strip.shape == (6, 27, 3)
+    assert strip.shape == (16 + 3, 27, 3)
     assert np.all(strip == strip[:, :, :1])
     pixels = network.how_to_read().to_pixels(network.read(image_paths(atlas)[2]))
     shown = decode(Pictures(atlas).image(2))
@@ -84,7 +84,7 @@ def test_oblong_images_lie_in_the_middle_of_square_tiles(
     unit = first_alive(atlas, "2")
     strip = strip_of(atlas, 0, unit)
     entries = len(atlas.top("2")[unit])
-    assert strip.shape == (2 * 38, 96 * entries, 3), "120 pixels come down to 96"
+    assert strip.shape == (48 + 38, 96 * entries, 3), "120 pixels come down to 96"
     tile = decode(Pictures(atlas).layer_sheet(0, "crop", 0))[:, unit * 96 : (unit + 1) * 96]
     assert np.array_equal(tile[29 : 29 + 38], strip[:38, :96])
     assert np.all(tile[:29] == GREY)
@@ -92,6 +92,16 @@ def test_oblong_images_lie_in_the_middle_of_square_tiles(
     image = decode(Pictures(atlas).image(atlas.top("2")[unit][0].image))
     assert image.shape == (48, 120, 3)
     assert np.array_equal(strip[:38, :96], resize_picture(image, (38, 96), smooth=True))
+
+
+@pytest.mark.parametrize("height", [33, 46, 59, 64, 78, 79, 96])
+def test_coloured_crops_do_not_stain_the_projections(height: int) -> None:
+    noise = np.random.default_rng(height)
+    crops = [noise.choice([0, 255], (height, height, 3)).astype(np.uint8) for _ in range(3)]
+    projections = [np.full((height, height, 3), GREY, np.uint8)] * 3
+    joined = decode(encoded(sheets.strip(crops, projections), height))
+    for projection in sheets.parts(joined, 3)[1]:
+        assert np.all(projection == GREY)
 
 
 def test_large_fields_are_stored_small_and_grey_stays_neutral(
@@ -107,13 +117,13 @@ def test_large_fields_are_stored_small_and_grey_stays_neutral(
     atlas = illustrated(network, build, tmp_path / "images", tmp_path / "large", ["3"])
     unit = first_alive(atlas, "3")
     strip = strip_of(atlas, 0, unit)
-    assert strip.shape == (192, 96 * 3, 3)
+    assert strip.shape == (112 + 96, 96 * 3, 3)
     images = [decode(Pictures(atlas).image(e.image)) for e in atlas.top("3")[unit]]
     for k, image in enumerate(images):
         crop = strip[2:94, k * 96 + 2 : (k + 1) * 96 - 2].astype(int)
         expected = resize_picture(image, (96, 96), smooth=True)[2:94, 2:94]
         assert np.abs(crop.mean((0, 1)) - expected.mean((0, 1))).max() < 4
-    projections = strip[96:]
+    projections = strip[112:]
     assert np.mean(np.all(projections == GREY, axis=2)) > 0.5, "zero is exactly this grey"
 
 

@@ -292,15 +292,15 @@ def test_misuse_is_code_2_with_usage(striate_: Run, arguments: list[str]) -> Non
 
 
 def test_illustrate_goes_on_where_it_was(striate_: Run, built: Path) -> None:
-    assert good(striate_, "illustrate", built, "--layers", "relu*").startswith("9 units")
-    assert good(striate_, "illustrate", built, "--layers", "relu*").startswith("0 units")
-    assert len(files := sorted((built / "pictures" / "units").rglob("*.webp"))) == 9
+    for said in ("9 units", "0 units"):
+        assert good(striate_, "illustrate", built, "--layers", "relu*").startswith(said)
+    files = sorted((built / "pictures" / "units").rglob("*.webp"))
+    assert len(files) == 9
     files[3].unlink()
     whole = files[4].read_bytes()
     assert good(striate_, "illustrate", built).startswith("4 units")  # that one, and three of fc
     assert files[4].read_bytes() == whole
     assert files[3].read_bytes()[8:12] == b"WEBP"
-    assert len(list((built / "pictures").iterdir())) == 4  # units, layers, samples, thumbnails
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])

@@ -113,7 +113,7 @@ def test_an_export_may_be_repeated_and_is_the_same(
     illustrated: Path, site: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(site, tmp_path / "again")
-    (tmp_path / "again" / "left over.txt").write_text("of an older version")
+    (tmp_path / "again" / "static" / "left over.js").write_text("of an older version")
     export(illustrated, tmp_path / "again")
     assert content(tmp_path / "again") == content(site)
     (tmp_path / "empty").mkdir()
@@ -174,6 +174,24 @@ def test_it_writes_over_nothing_else(illustrated: Path, tmp_path: Path, kind: st
     with pytest.raises(AtlasError, match=f"holds something else.*{MARKER}"):
         export(illustrated, target)
     assert content(tmp_path) == before
+
+
+def test_what_was_put_beside_the_page_stays(illustrated: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    export(illustrated, site)
+    first = content(site)
+    (site / ".git").mkdir()
+    (site / ".git" / "HEAD").write_text("ref: refs/heads/pages")
+    (site / "CNAME").write_text("units.example")
+    (site / "data" / "stale.json").write_text("{}")
+    export(illustrated, site)
+    others = {".git/HEAD": b"ref: refs/heads/pages", "CNAME": b"units.example"}
+    assert content(site) == {**first, **others}
+    # Stopped after the new site is in its place: the next one brings what was still beside it.
+    site.rename(tmp_path / ".site.old")
+    export(illustrated, site)
+    assert content(site) == {**first, **others}
+    assert not (tmp_path / ".site.old").exists()
 
 
 def test_an_unfinished_atlas_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from striate import __version__
 from striate.atlas.store.reader import Atlas
 from striate.errors import AddressError
 from striate.web.tree import Tree, to_json
@@ -30,8 +31,10 @@ def test_the_network_page(tree: Tree, atlas: Atlas) -> None:
     page, summary = tree.network(), atlas.summary()
     assert page["name"] == summary["network"]
     assert page["status"] == tree.status()
+    # Another striate tells the same atlas in other words: what a browser keeps is not that.
+    assert tree.revision == f"{atlas.revision}-{__version__}"
     assert page["status"] == {
-        "revision": atlas.revision, "finished": True, "seen": IMAGES, "images": IMAGES + 1,
+        "revision": tree.revision, "finished": True, "seen": IMAGES, "images": IMAGES + 1,
     }  # fmt: skip
     assert (page["skipped"], page["skipped_images"][0]["image"]) == (1, BROKEN)
     assert page["skipped_images"][0]["reason"] == summary["skipped_images"][0]["reason"]
@@ -87,6 +90,23 @@ def test_a_units_neighbours_are_those_of_numpys_correlation(tree: Tree, atlas: A
     similar = tree.unit(1, 7)["similar"]
     assert [s["unit"] for s in similar] == np.argsort(-row, kind="stable")[:8].tolist()
     np.testing.assert_allclose([s["correlation"] for s in similar], np.sort(row)[::-1][:8])
+
+
+def test_opposites_are_not_called_similar(tree: Tree, atlas: Atlas) -> None:
+    responses = np.asarray(atlas.responses("6"), np.float64)
+    matrix = np.corrcoef(responses[np.isfinite(responses).all(axis=1)], rowvar=False)
+    found = [[s["unit"] for s in tree.unit(2, unit)["similar"]] for unit in range(3)]
+    assert found == [
+        sorted(np.flatnonzero((row > 0) & (np.arange(3) != unit)), key=lambda k: -row[k])
+        for unit, row in enumerate(matrix)
+    ]
+    assert sum(map(len, found)) < 6, "no two units are opposites: this test tests nothing"
+
+
+def test_every_class_that_an_image_names_has_a_page(tree: Tree, atlas: Atlas) -> None:
+    for image in atlas.images:
+        for guess in tree.image(image.id)["best"]:
+            assert tree.class_page(guess["class_index"])["class_index"] == guess["class_index"]
 
 
 def test_a_dead_unit_has_no_pictures(tree: Tree) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from striate.errors import AtlasError
 from striate.web.worker import BusyError, Worker
+from web.tiny import in_a_loop
 
 
 async def here() -> bool:
@@ -55,8 +56,8 @@ def test_an_error_goes_to_whoever_waits_and_the_next_job_runs(worker: Worker) ->
         raise AtlasError(msg)
 
     with pytest.raises(AtlasError, match="are gone"):
-        asyncio.run(worker.made(fail, here))
-    assert asyncio.run(worker.made(lambda: b"made", here)) == b"made"
+        in_a_loop(worker.made(fail, here))
+    assert in_a_loop(worker.made(lambda: b"made", here)) == b"made"
 
 
 def test_what_nobody_waits_for_is_not_made(worker: Worker, held: threading.Event) -> None:
@@ -66,7 +67,7 @@ def test_what_nobody_waits_for_is_not_made(worker: Worker, held: threading.Event
         made.append(1)
         return b""
 
-    assert asyncio.run(worker.made(job, away)) is None
+    assert in_a_loop(worker.made(job, away)) is None
     held.set()
     assert worker.submit(lambda: b"next").result(10) == b"next"
     assert not made
@@ -87,7 +88,7 @@ def test_closing_lets_go_of_everybody(worker: Worker, held: threading.Event) -> 
         with pytest.raises(BusyError, match="stopping"):
             await waiting
 
-    asyncio.run(asyncio.wait_for(wait_and_close(), 5))
+    in_a_loop(asyncio.wait_for(wait_and_close(), 5))
     with pytest.raises(BusyError, match="stopping"):
         worker.submit(bytes)
 

@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,8 @@ from striate.atlas.engines.local import Progress, build_atlas
 from striate.atlas.recipe import Recipe
 from striate.atlas.store.reader import Atlas
 from web.tiny_network import CLASSES, SIDE
+
+Result = TypeVar("Result")
 
 TESTS = Path(__file__).parents[1]
 IMAGES = 10
@@ -121,7 +124,7 @@ def ask(
     async def send(message: dict[str, Any]) -> None:
         said.append(dict(message))
 
-    asyncio.run(app(scope, receive, send))
+    in_a_loop(app(scope, receive, send))
     start = said[0]
     if start["type"] == "websocket.close":
         return Answer(403, [], b"")
@@ -133,3 +136,9 @@ def ask(
 
 def opened(folder: Path) -> Atlas:
     return Atlas(folder)
+
+
+def in_a_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a thread: in this one the browser's loop may be running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

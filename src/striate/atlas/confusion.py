@@ -7,6 +7,9 @@ import numpy as np
 from striate.atlas.similarity import seriation
 from striate.atlas.store.reader import Atlas
 
+MOST_CLASSES = 2048
+"""More classes keep the order of their indices: the work grows with the cube of their number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
@@ -14,7 +17,8 @@ class Confusion:
 
     Attributes:
         classes: Indices of the classes that are a truth or a first guess, ascending.
-        order: The same classes, those that are taken for each other side by side.
+        order: The same classes, those that are taken for each other side by side; ascending where
+            there are more than `MOST_CLASSES`.
         cells: True class, first guess, number of images; ascending, without empty cells.
         images: Ids of the images of each cell, by (true class, first guess).
     """
@@ -45,6 +49,8 @@ class Confusion:
 
 
 def _order(classes: list[int], cells: list[tuple[int, int, int]]) -> list[int]:
+    if len(classes) > MOST_CLASSES:
+        return classes
     place = {index: k for k, index in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)))
     for true, guess, count in cells:

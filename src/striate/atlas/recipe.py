@@ -66,10 +66,10 @@ class Recipe:
         """Return the recipe as JSON, with the weights' file by its full path."""
         base, at, file = self.network.rpartition("@")
         network = self.network
-        if at:
-            network = f"{base}@{Path(file).resolve()}"
-        elif network.endswith(".pt2"):
+        if network.endswith(".pt2"):
             network = str(Path(network).resolve())
+        elif at:
+            network = f"{base}@{Path(file).resolve()}"
         return {**asdict(self), "network": network}
 
     @classmethod
@@ -96,7 +96,12 @@ def network_of(atlas: Atlas, device: str | None = None) -> Network:
     if not isinstance(spec, dict):
         msg = f"{atlas.home} was made from a network in Python: give it (network=...)"
         raise AtlasError(msg)
-    network = Recipe.from_json(spec).load(device)
+    try:
+        recipe = Recipe.from_json(spec)
+    except TypeError as error:
+        path = atlas.home / "recipe.json"
+        raise AtlasError(_unusable(path, f"holds no recipe of this striate ({error})")) from error
+    network = recipe.load(device)
     check_network(atlas, network)
     return network
 
@@ -118,7 +123,7 @@ def image_paths(atlas: Atlas) -> list[Path]:
     Raises:
         AtlasError: If the images are not where they were.
     """
-    source = Path(str(_read(atlas).get("images", "")))
+    source = Path(str(_read(atlas)["images"]))
     if not source.exists():
         msg = f"the images of {atlas.home} are no longer at {source}"
         raise AtlasError(msg)
@@ -131,7 +136,15 @@ def image_paths(atlas: Atlas) -> list[Path]:
 def _read(atlas: Atlas) -> dict[str, object]:
     path = atlas.home / "recipe.json"
     if not path.is_file():
-        msg = f"{path} is missing: run the `striate atlas` command again, it takes no time"
-        raise AtlasError(msg)
-    found = json.loads(path.read_text())
-    return found if isinstance(found, dict) else {}
+        raise AtlasError(_unusable(path, "is missing"))
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AtlasError(_unusable(path, f"cannot be read ({error})")) from error
+    if not isinstance(found, dict) or not isinstance(found.get("images"), str):
+        raise AtlasError(_unusable(path, "does not say where the images are"))
+    return found
+
+
+def _unusable(path: Path, what: str) -> str:
+    return f"{path} {what}: run the `striate atlas` command again, it takes no time"

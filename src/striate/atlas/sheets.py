@@ -151,6 +151,9 @@ def strip_tile(entries: int) -> int:
 def strip(crops: Sequence[Picture], projections: Sequence[Picture]) -> Display:
     """Join a unit's pictures, all of one size: crops above, projections below.
 
+    WebP keeps colours coarsely: those of the crops would stain the grey of what lies right below.
+    So the projections begin at the next multiple of 16 that leaves two rows of grey between.
+
     Args:
         crops: One an image; none for a unit that never fires.
         projections: As many.
@@ -161,12 +164,14 @@ def strip(crops: Sequence[Picture], projections: Sequence[Picture]) -> Display:
     Example:
         >>> tile = np.zeros((4, 3, 3), np.uint8)
         >>> strip([tile, tile], [tile, tile]).shape, strip([], []).shape
-        ((8, 6, 3), (1, 1, 3))
+        ((20, 6, 3), (1, 1, 3))
     """
     if not crops:
         return np.full((1, 1, 3), GREY, np.uint8)
-    rows = [np.concatenate(list(row), axis=1) for row in (crops, projections)]
-    return np.concatenate(rows, axis=0)
+    above, below = (np.concatenate(list(row), axis=1) for row in (crops, projections))
+    height, width = above.shape[:2]
+    between = np.full((-(height + 2) % 16 + 2, width, 3), GREY, np.uint8)
+    return np.concatenate([above, between, below], axis=0)
 
 
 def parts(joined: Display, entries: int) -> tuple[list[Picture], list[Picture]]:
@@ -178,10 +183,17 @@ def parts(joined: Display, entries: int) -> tuple[list[Picture], list[Picture]]:
 
     Returns:
         The crops and the projections.
+
+    Example:
+        >>> tile = np.zeros((31, 3, 3), np.uint8)
+        >>> crops, projections = parts(strip([tile], [tile + 1]), 1)
+        >>> crops[0].shape, np.unique(projections[0]).tolist()
+        ((31, 3, 3), [1])
     """
     if entries == 0:
         return [], []
-    above, below = np.split(joined, 2, axis=0)
+    start = 16 * -(-(len(joined) + 2) // 32)
+    above, below = joined[: len(joined) - start], joined[start:]
     return np.split(above, entries, axis=1), np.split(below, entries, axis=1)
 
 

@@ -170,12 +170,8 @@ def _settle(
         free = node not in trunk
         wanted[node] = (sum(near) / len(near) if near else columns[node]) if free else 0.0
     order = sorted(row, key=lambda node: (wanted[node], columns[node], node))
-    middle = next((k for k, node in enumerate(order) if node in trunk), None)
-    if middle is None:
-        first = round(sum(wanted.values()) / len(row) - (len(row) - 1) / 2)
-        columns[order[0]] = first
-        _spread(order[1:], wanted, columns, first, 1)
-        return
+    # The trunk is the longest path: each row has one node of it.
+    middle = next(k for k, node in enumerate(order) if node in trunk)
     columns[order[middle]] = 0
     _spread(order[middle + 1 :], wanted, columns, 0, 1)
     _spread(order[:middle][::-1], wanted, columns, 0, -1)

@@ -75,4 +75,4 @@ def data_routes(shelf: Shelf) -> APIRouter:
 
 
 def _kept(opened: Opened, message: Any, asked: str | None) -> Response:
-    return reply(to_json(message), JSON, asked=asked, revision=opened.atlas.revision)
+    return reply(to_json(message), JSON, asked=asked, revision=opened.tree.revision)

@@ -28,6 +28,8 @@ from striate.web.site import INDEX, static_files
 from striate.web.tree import Leaf, Tree
 
 MARKER = "striate-site.json"
+_PLAIN = ".nojekyll"
+_OURS = frozenset({INDEX, "static", "data", "pictures", _PLAIN, MARKER, ".lock"})
 _STEP = 1000
 
 
@@ -49,7 +51,8 @@ def export(
 
     Args:
         folder: The atlas.
-        site: Where the page goes: a folder that is empty, absent, or an earlier export.
+        site: Where the page goes: a folder that is empty, absent, or an earlier export, of which
+            what was put beside the page stays.
         progress: Called with the files done and in all.
 
     Returns:
@@ -122,7 +125,7 @@ def leaves(atlas: Atlas) -> Iterator[Leaf]:
         path = name if name == INDEX else f"static/{name}"
         yield Leaf(path, partial(bytes, file.content))
     # Without it, GitHub's pages leave out some files.
-    yield Leaf(".nojekyll", bytes)
+    yield Leaf(_PLAIN, bytes)
     tree = Tree(atlas)
     yield from tree.data()
     yield from tree.pictures(Pictures(atlas))
@@ -198,10 +201,18 @@ def _locked(part: Path) -> Iterator[None]:
 
 def _put(part: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
     if target.exists():
+        _keep_others(old, target)
         target.rename(old)
     part.rename(target)
-    if old.exists():
-        shutil.rmtree(old)
+    _keep_others(old, target)
+
+
+def _keep_others(old: Path, site: Path) -> None:
+    """Remove an earlier export; what else lay in it (``.git``, ``CNAME``) goes into the site."""
+    if not old.exists():
+        return
+    for path in old.iterdir():
+        if path.name not in _OURS and not (site / path.name).exists():
+            path.rename(site / path.name)
+    shutil.rmtree(old)

@@ -9,15 +9,17 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 import numpy as np
 
+from striate import __version__
 from striate.atlas.accumulators.layer import LayerSummary
 from striate.atlas.confusion import Confusion
 from striate.atlas.portraits import shown_entries
 from striate.atlas.similarity import correlations, most_similar, seriation, spread
-from striate.atlas.store.reader import Atlas, Entry, LayerRow
+from striate.atlas.store.reader import Atlas, Entry, ImageRow, LayerRow
 from striate.errors import AddressError
 
 Value = TypeVar("Value")
@@ -34,7 +36,7 @@ class Alike:
 
     Attributes:
         order: Units, similar ones side by side; None where nobody worked that out.
-        neighbours: Of each unit the most similar ones, with the correlation.
+        neighbours: Of each unit the most similar ones, with the correlation, which is positive.
     """
 
     order: list[int] | None
@@ -77,6 +79,14 @@ class Findings:
         self._alike: dict[int, Alike] = {}
         self._spread: dict[int, Spread] = {}
         self._whole: OrderedDict[int, Whole] = OrderedDict()
+
+    @cached_property
+    def revision(self) -> str:
+        """What addresses carry so that a browser may keep the answers.
+
+        The same atlas is told in other words by another striate.
+        """
+        return f"{self.atlas.revision}-{__version__}"
 
     @cached_property
     def layers(self) -> list[LayerRow]:
@@ -146,7 +156,11 @@ class Findings:
         if row.units > MOST_UNITS or self.atlas.seen < 3:
             return Alike(None, [[] for _ in range(row.units)])
         weights = correlations(self.atlas.responses(row.address))
-        neighbours = [most_similar(weights, unit, ALIKE) for unit in range(row.units)]
+        neighbours = [
+            # Units that respond to opposite images are not alike, however few others there are.
+            [(other, r) for other, r in most_similar(weights, unit, ALIKE) if r > 0]
+            for unit in range(row.units)
+        ]
         return Alike([int(unit) for unit in seriation(weights)], neighbours)
 
     def _measure(self, number: int) -> Spread:
@@ -156,9 +170,9 @@ class Findings:
 
     @cached_property
     def class_indices(self) -> list[int]:
-        """Classes that have a name, a label or a prediction, in order."""
+        """Classes that have a name, a label or a place among the first guesses, in order."""
         labelled = {image.label for image in self.atlas.images if image.label is not None}
-        guessed = {image.best[0] for image in self.atlas.images if image.best}
+        guessed = {index for image in self.atlas.images for index in image.best}
         return sorted({*self.atlas.class_names, *labelled, *guessed})
 
     @cached_property
@@ -200,6 +214,30 @@ class Findings:
                 counts["correct"][image.label] += image.rank == 0
                 counts["top5"][image.label] += image.rank < 5
         return counts
+
+
+def file_of(image: ImageRow) -> str:
+    """Return the name of an image's file, relative to the probe set.
+
+    A file outside has its full path for a name in the atlas; of that the end is told alone, as no
+    reader needs to know where things lie on this machine.
+
+    >>> file_of(ImageRow(0, "cats/tom.jpg", 9, None, (), None, True, None))
+    'cats/tom.jpg'
+    >>> file_of(ImageRow(0, "/pictures/tom.jpg", 9, None, (), None, True, None))
+    'tom.jpg'
+    """
+    name = image.name
+    outside = PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute()
+    return PurePosixPath(name).name if outside else name
+
+
+def reason_of(image: ImageRow) -> str | None:
+    """Return why an image was skipped; None: it was not."""
+    if image.skipped is None:
+        return None
+    quoted = image.skipped.replace(repr(image.name), repr(file_of(image)))
+    return quoted.replace(image.name, file_of(image))
 
 
 def number(value: Any) -> float | None:

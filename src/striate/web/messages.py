@@ -59,7 +59,7 @@ class Network(TypedDict):
     top1: float | None  # percent of the labelled images
     top5: float | None
     judged: int  # images with a known class and scores
-    classes: int  # classes that have a name, a label or a prediction; 0: no class pages
+    classes: int  # classes with a name, a label or a place in a `best`; 0: no class pages
     units: int
     top: int  # how many strongest images a unit keeps
     layers: list[LayerLine]
@@ -159,18 +159,20 @@ class Unit(TypedDict):
     deviation: float | None
     fires: float
     fires_places: float
-    not_finite: int
+    not_finite: int  # images on which it gave infinity or no number; they count nowhere else
     dead: bool
     best_class: int | None
     best_class_name: str | None
     selectivity: float | None
     images: int
     places: int
-    top: list[Top]  # pictures/units/N/U.webp has their crops above, their projections below
+    # pictures/units/N/U.webp has their crops above and their projections below, from the first
+    # multiple of 16 rows that leaves at least two between.
+    top: list[Top]
     histogram: list[tuple[float | None, float | None, int]]  # low, high, count; null: no bound
     class_means: list[ClassMean]  # the twelve largest
     classes: int  # how many classes have a mean
-    similar: list[SimilarUnit]  # the eight most alike in the layer
+    similar: list[SimilarUnit]  # the eight most alike in the layer; correlations above 0 alone
     python: str  # the lines that make its strongest projection
 
 
@@ -241,7 +243,7 @@ class Classes(TypedDict):
     """``data/classes.json``: all classes and the confusion matrix."""
 
     classes: list[ClassLine]
-    order: list[int]  # class indices, confused classes together
+    order: list[int]  # class indices, confused classes together; ascending if over 2048
     cells: list[tuple[int, int, int]]  # true class, first guess, images; the rest is zero
 
 

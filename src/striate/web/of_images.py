@@ -5,7 +5,7 @@ import numpy as np
 from striate.atlas.similarity import deviations
 from striate.atlas.store.reader import Atlas
 from striate.errors import AddressError
-from striate.web.findings import Findings
+from striate.web.findings import Findings, file_of, reason_of
 from striate.web.messages import Class, Excited, ExcitedLayer, Image, Names
 from striate.web.of_network import NAMES_PAGE
 
@@ -28,14 +28,14 @@ def image(findings: Findings, index: int) -> Image:
     height, width = atlas.plan.image_size[1:]
     return Image(
         image=index,
-        file=row.name,
+        file=file_of(row),
         bytes=row.bytes,
         label=row.label,
         class_name=None if row.label is None else atlas.class_names.get(row.label),
         best=[Class(class_index=k, name=atlas.class_names.get(k)) for k in row.best],
         rank=row.rank,
         seen=row.seen,
-        skipped=row.skipped,
+        skipped=reason_of(row),
         size=(height, width),
         layers=[layer for layer in found if layer["units"]],
     )
@@ -81,7 +81,7 @@ def names(findings: Findings, page: int) -> Names:
     rows = findings.atlas.images[page * NAMES_PAGE : (page + 1) * NAMES_PAGE]
     return Names(
         first=page * NAMES_PAGE,
-        names=[row.name for row in rows],
+        names=[file_of(row) for row in rows],
         labels=[row.label for row in rows],
         predicted=[row.best[0] if row.best else None for row in rows],
         correct=[None if row.rank is None else row.rank == 0 for row in rows],

@@ -5,7 +5,7 @@ from typing import Any
 
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS, Sheet, samples_of
 from striate.image.preprocess import Preprocessing
-from striate.web.findings import Findings, number, numbers
+from striate.web.findings import Findings, file_of, number, numbers, reason_of
 from striate.web.messages import (
     Graph,
     Layer,
@@ -25,7 +25,7 @@ def status(findings: Findings) -> Status:
     """Return how far the atlas is."""
     atlas = findings.atlas
     return Status(
-        revision=atlas.revision,
+        revision=findings.revision,
         finished=atlas.finished,
         seen=atlas.seen,
         images=len(atlas.images),
@@ -46,7 +46,7 @@ def network(findings: Findings) -> Network:
         preprocessing=in_words(Preprocessing.from_json(json.loads(plan.preprocessing))),
         skipped=len(skipped),
         skipped_images=[
-            SkippedImage(image=image.id, file=image.name, reason=image.skipped or "")
+            SkippedImage(image=image.id, file=file_of(image), reason=reason_of(image) or "")
             for image in skipped[:_SKIPPED]
         ],
         top1=_percent(sum(rank == 0 for rank in judged), len(judged)),

@@ -7,7 +7,7 @@ from typing import Any
 from striate.atlas.accumulators.histogram import BINS, edges
 from striate.atlas.store.reader import Atlas, Entry
 from striate.network.address import Address
-from striate.web.findings import Findings, Whole, number
+from striate.web.findings import Findings, Whole, file_of, number
 from striate.web.messages import ClassMean, SimilarUnit, Top, Unit
 
 _CLASSES = 12
@@ -43,7 +43,7 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
         top=[_top(atlas, entry) for entry in entries],
         histogram=_histogram(whole, index),
         class_means=_class_means(atlas, whole, index),
-        classes=len(whole.summary.by_class.classes),
+        classes=int((whole.summary.by_class.images[:, index] > 0).sum()),
         similar=[
             SimilarUnit(unit=other, correlation=r)
             for other, r in findings.alike(layer).neighbours[index]
@@ -55,13 +55,14 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
 def python(atlas: Atlas, address: Address, entries: list[Entry]) -> str:
     """Return the lines of Python that make a unit's strongest projection.
 
-    Folders are left out: the lines are for any machine that has the weights and the picture.
+    They are for any machine that has the weights and the pictures, and run in the folder of the
+    pictures: of folders they say no more than where the picture lies in there.
     """
     lines = ["import striate", "", f"network = {_loaded(atlas)}"]
     if not entries:
         return "\n".join([*lines, f"# {address} never fires: there is nothing to project"])
     first = entries[0]
-    name = PurePath(atlas.images[first.image].name).name
+    name = file_of(atlas.images[first.image])
     neuron = address.at(first.row, first.column)
     return "\n".join([
         *lines,
@@ -75,11 +76,12 @@ def _loaded(atlas: Atlas) -> str:
     recipe = _recipe(atlas)
     network = recipe.pop("network", None)
     if not isinstance(network, str):
-        return f"striate.load(...)  # {atlas.plan.network}, as it was in Python"
+        return f"striate.load(...)  # {atlas.plan.network!r}, as it was in Python"
     name, at, file = network.rpartition("@")
-    spec = f"{name}@{PurePath(file).name}" if at else network
-    if spec.endswith(".pt2"):
-        spec = PurePath(spec).name
+    if network.endswith(".pt2"):
+        spec = PurePath(network).name
+    else:
+        spec = f"{name}@{PurePath(file).name}" if at else network
     unusual = {key: value for key, value in recipe.items() if value is not None}
     if unusual.get("weights") == "default":
         del unusual["weights"]
@@ -110,7 +112,7 @@ def _top(atlas: Atlas, entry: Entry) -> Top:
     label = image.label
     return Top(
         image=entry.image,
-        file=image.name,
+        file=file_of(image),
         label=label,
         class_name=None if label is None else atlas.class_names.get(label),
         value=entry.value,
@@ -129,8 +131,9 @@ def _histogram(whole: Whole, index: int) -> list[tuple[float | None, float | Non
 
 def _class_means(atlas: Atlas, whole: Whole, index: int) -> list[ClassMean]:
     by_class = whole.summary.by_class
-    means = by_class.mean[:, index].tolist()
-    ranked = sorted(zip(by_class.classes.tolist(), means, strict=True), key=lambda c: (-c[1], c[0]))
+    seen = by_class.images[:, index] > 0
+    classes, means = by_class.classes[seen].tolist(), by_class.mean[seen, index].tolist()
+    ranked = sorted(zip(classes, means, strict=True), key=lambda c: (-c[1], c[0]))
     return [
         ClassMean(class_index=c, name=atlas.class_names.get(c), mean=mean)
         for c, mean in ranked[:_CLASSES]

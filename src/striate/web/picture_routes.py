@@ -49,7 +49,7 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
             content = await worker.made(lambda: make(opened), request.is_disconnected)
         if content is None:
             return Response(status_code=204)
-        return reply(content, WEBP, asked=asked, revision=opened.atlas.revision)
+        return reply(content, WEBP, asked=asked, revision=opened.tree.revision)
 
     files = shelf.opened().pictures.files
 

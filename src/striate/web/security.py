@@ -147,6 +147,9 @@ class _Answer:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
+    def _from_another_site(self) -> bool:
+        return _all(self._scope, b"sec-fetch-site") == [b"cross-site"]
+
     async def problem(self, status: int, title: str, detail: str) -> None:
         """Say why not: to people in HTML, to programs in JSON, to sockets by closing."""
         if self._scope["type"] == "websocket":
@@ -156,7 +159,11 @@ class _Answer:
         if any(b"text/html" in value for value in _all(self._scope, b"accept")):
             kind, body = (
                 "text/html; charset=utf-8",
-                _PAGE.format(title=html.escape(title), detail=html.escape(detail)),
+                _PAGE.format(
+                    title=html.escape(title),
+                    detail=html.escape(detail),
+                    again=_AGAIN if status == 401 and self._from_another_site() else "",
+                ),
             )
         else:
             kind = PROBLEM
@@ -172,9 +179,12 @@ class _Answer:
         await self.start(status, headers, content)
 
 
+# A strict cookie stays behind when a link is followed from another site, such as a mail. What this
+# page asks for itself is no longer that site's request: the script comes with the cookie alone.
+_AGAIN = '<script src="/static/again.js"></script>'
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>striate: {title}</title>
-<h1>{title}</h1><p>{detail}</p>
+<h1>{title}</h1><p>{detail}</p>{again}
 """
 
 

@@ -43,6 +43,11 @@ class Tree:
         self.atlas = atlas
         self._findings = Findings(atlas)
 
+    @property
+    def revision(self) -> str:
+        """What `status` calls the revision."""
+        return self._findings.revision
+
     def status(self) -> Status:
         """Return how far the atlas is."""
         return of_network.status(self._findings)

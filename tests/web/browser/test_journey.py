@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from web.browser.atlases import SCENES, opened
 from web.browser.visiting import Visitor, message
+from web.browser.watch import Watch
 
 
 @pytest.fixture
@@ -65,6 +66,28 @@ def test_a_link_with_the_token_opens_at_its_place(page: Page, demo_site: str) ->
     assert page.url.endswith("/#/relu3/4")
 
 
+def test_s04_a_link_followed_from_another_site_opens_at_its_place(
+    page: Page, watch: Watch, demo_site: str, exported_site: str
+) -> None:
+    mail = exported_site.replace("127.0.0.1", "localhost")
+    for link in (f"{demo_site}#/relu3/4", f"{demo_site.partition('?')[0]}#/relu3/5"):
+        page.goto(mail)
+        page.evaluate(
+            """(href) => {
+              const link = Object.assign(document.createElement("a"), { href });
+              document.body.append(link);
+              link.click();
+            }""",
+            link,
+        )
+        address = link.partition("#/")[2].replace("/", ":")
+        expect(page.get_by_role("heading", level=1)).to_have_text(address)
+        assert "?" not in page.url
+    # Each link was answered once with 401, as the strict cookie was not with it.
+    assert [trouble for trouble in watch.troubles if "401" not in trouble] == []
+    watch.troubles.clear()
+
+
 def test_back_finds_the_place_in_a_long_list(page: Page, odd_site: str) -> None:
     visitor = Visitor(page, odd_site)
     visitor.open("#/=images")
@@ -102,7 +125,7 @@ def test_images_are_listed_and_filtered(visitor: Visitor, demo: Path) -> None:
     visitor.heading(first)
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(f"{visitor.base}#/images/1")
-    expect(visitor.main.locator("img")).to_have_js_property("complete", True)
+    expect(visitor.main.locator(".image-frame img")).to_have_js_property("complete", True)
 
 
 def test_an_image_excites_the_units_it_says(page: Page, demo_site: str, demo: Path) -> None:

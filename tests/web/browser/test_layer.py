@@ -1,11 +1,13 @@
 """A layer's grid: order and filters agree with the atlas's own numbers, and every unit is there."""
 
+import io
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from web.browser.atlases import HOSTILE_LAYERS, WIDE, opened
@@ -133,23 +135,70 @@ def test_every_unit_of_a_wide_layer_is_reached(page: Page, odd_site: str) -> Non
 
 def test_the_view_is_switched_and_kept(visitor: Visitor) -> None:
     page = visitor.open("#/relu3")
-    tile = page.locator("unit-grid [data-place='0'] canvas")
+    tile = page.locator("unit-grid [data-place='0'] .tile.drawn img")
     seen = []
     for name in ("Crop", "Mean crop", "Projection"):
         button = page.get_by_role("group", name="View").get_by_role("button", name=name, exact=True)
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
         visitor.settle()
-        seen.append(tile.evaluate("(canvas) => canvas.toDataURL()"))
+        seen.append(tile.get_attribute("src"))
     assert len(set(seen)) == 3
     assert visitor.fragment == "/relu3?view=projection"
     visitor.open("#/relu3?view=projection")
-    assert tile.evaluate("(canvas) => canvas.toDataURL()") == seen[2]
+    assert tile.get_attribute("src") == seen[2]
     page.locator("unit-grid [data-place='3'] a").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("3")
     page.go_back()
     visitor.heading("relu3")
     assert visitor.fragment == "/relu3?view=projection"
+
+
+def test_each_cell_shows_its_own_tile_of_the_sheet(visitor: Visitor, demo: Path) -> None:
+    number = opened(demo).layers["relu3"].number
+    sheet = np.asarray(
+        Image.open(demo / f"atlas/pictures/layers/{number}/crop/0.webp").convert("RGB")
+    )
+    tiles = [
+        sheet[r * 96 : (r + 1) * 96, c * 96 : (c + 1) * 96] for r in range(8) for c in range(8)
+    ]
+    page = visitor.open("#/relu3")
+    page.mouse.move(0, 0)
+    for unit in (0, 9, 14, 63):
+        cell = page.locator(f"unit-grid [data-place='{unit}'] .tile.drawn")
+        cell.scroll_into_view_if_needed()
+        visitor.settle()
+        shot = Image.open(io.BytesIO(cell.screenshot())).convert("RGB").resize((96, 96))
+        far = [float(np.abs(np.asarray(shot, float) - tile).mean()) for tile in tiles]
+        # Two units may have the same crop, but most have others.
+        assert far[unit] <= 1.05 * min(far)
+        assert far[unit] < np.median(far) / 2
+
+
+def test_scrolling_touches_only_cells_that_come_and_go(page: Page, odd_site: str) -> None:
+    Visitor(page, odd_site).open("#/=images")
+    touched, came = page.evaluate(
+        """async () => {
+          const cells = document.querySelector("unit-grid .cells");
+          const frame = () => new Promise(requestAnimationFrame);
+          const old = new Set(cells.children);
+          const told = [];
+          const watcher = new MutationObserver((all) => told.push(...all));
+          for (let k = 1; k <= 20; k++) {
+            if (k === 3) {
+              watcher.observe(cells, { subtree: true, childList: true, attributes: true });
+            }
+            scrollTo(0, k * 20);
+            await frame();
+            await frame();
+          }
+          const touched = told.filter(({ type, target }) =>
+            type === "attributes" && old.has(target.closest("[data-place]"))).length;
+          return [touched, [...cells.children].filter((cell) => !old.has(cell)).length];
+        }"""
+    )
+    assert came > 0, "nothing came into the document"
+    assert touched == 0
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_pictures_are_never_recoloured(visitor: Visitor, fragment: str) -> None:
         page.emulate_media(color_scheme=scheme)
         visitor.open(fragment)
         page.mouse.move(0, 0)
-        pictures = visitor.main.locator(".tile.drawn canvas, main img")
+        pictures = visitor.main.locator(".tile.drawn, main .image-frame img")
         expect(pictures.first).to_be_visible()
         visitor.settle()
         shots[scheme] = [pixels(pictures.nth(k)) for k in range(min(3, pictures.count()))]

@@ -45,10 +45,8 @@ def test_crop_and_projection_are_drawn_alike(visitor: Visitor) -> None:
         sizes = (
             figures
             .nth(k)
-            .locator("canvas")
-            .evaluate_all(
-                "(all) => all.map((c) => [c.width, c.height, c.clientWidth, c.clientHeight].join())"
-            )
+            .locator(".tile.drawn .cut")
+            .evaluate_all("(all) => all.map((c) => [c.clientWidth, c.clientHeight].join())")
         )
         assert len(sizes) == 2
         assert sizes[0] == sizes[1]

@@ -37,3 +37,11 @@ test("the first place that is seen begins a row", () => {
   assert.equal(lay.firstSeen(-1), lay.columns);
   assert.equal(lay.firstSeen(-1e9), 1233);
 });
+
+test("two lays are equal when every cell lies in both where it does in the other", () => {
+  const lay = new Geometry(1000, 96, 20, 1234);
+  assert.ok(lay.equals(new Geometry(lay.columns * (lay.size + GAP) - GAP, 96, 20, 1234)));
+  for (const other of [[800, 96, 20, 1234], [1000, 90, 20, 1234], [1000, 96, 21, 1234], [1000, 96, 20, 1233]]) {
+    assert.ok(!lay.equals(new Geometry(...other)), other.join());
+  }
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { choiceOf, SORTS, unitsOf } from "./layer-order.js";
+import { choiceOf, SORTS, sortsOf, unitsOf } from "./layer-order.js";
 
 const layer = {
   units: 5,
@@ -13,7 +13,7 @@ const layer = {
   },
 };
 const files = new Map([[10, "a/one.jpg"], [11, "b/Two.jpg"], [12, "b/three.jpg"]]);
-const units = (query) => unitsOf(layer, choiceOf(new URLSearchParams(query)), files);
+const units = (query) => unitsOf(layer, choiceOf(new URLSearchParams(query), layer), files);
 
 test("orders: the highest first, unknown ones last, ties by index", () => {
   assert.deepEqual(units(""), [0, 1, 2, 3, 4]);
@@ -26,6 +26,17 @@ test("orders: the highest first, unknown ones last, ties by index", () => {
 
 test("every order has all units", () => {
   for (const { name } of SORTS) assert.deepEqual(units(`sort=${name}`).sort(), [0, 1, 2, 3, 4]);
+});
+
+test("an order that a layer does not have is not said of it", () => {
+  const columns = { ...layer.columns, selectivity: [null, null, null, null, null] };
+  const plain = { ...layer, similarity: null, columns };
+  assert.deepEqual(sortsOf(plain).map(({ name }) => name), ["index", "maximum", "sparsity"]);
+  assert.deepEqual(sortsOf(layer), SORTS);
+  for (const sort of ["similarity", "selectivity"]) {
+    assert.equal(choiceOf(new URLSearchParams({ sort }), plain).sort, "index");
+    assert.equal(choiceOf(new URLSearchParams({ sort }), layer).sort, sort);
+  }
 });
 
 test("dead units are shown, hidden or alone", () => {

@@ -2,7 +2,8 @@
 /** To the clipboard: links, lines of Python, pictures; a picture that cannot go there is saved as a file. */
 
 import { h } from "./dom.js";
-import { bitmap } from "./tiles.js";
+import { sheetAt } from "./sheets.js";
+import { rows } from "./strip.js";
 
 /** @typedef {import("../messages.js").Unit} Unit */
 
@@ -92,9 +93,10 @@ function save(blob, name) {
  * @returns {Promise<HTMLCanvasElement>}
  */
 async function sheetOf(unit, strip) {
-  const whole = await bitmap(strip);
+  const whole = await sheetAt(strip);
   const count = unit.top.length;
-  const [width, height] = [whole.width / count, whole.height / 2];
+  const { below, height } = rows(whole.height);
+  const width = whole.width / count;
   const scale = SIDE / Math.max(width, height);
   const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
   const canvas = h("canvas", { width: count * (across + 4) + 4, height: 2 * (down + 4) + 2 * LINE + 4 });
@@ -108,7 +110,7 @@ async function sheetOf(unit, strip) {
   unit.top.forEach(({ value }, k) => {
     const x = 4 + k * (across + 4);
     for (const row of [0, 1]) {
-      pen.drawImage(whole, k * width, row * height, width, height, x, LINE + row * (down + 4), across, down);
+      pen.drawImage(whole, k * width, row * below, width, height, x, LINE + row * (down + 4), across, down);
     }
     pen.fillText(value.toPrecision(4), x, canvas.height - 6);
   });

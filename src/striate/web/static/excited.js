@@ -43,7 +43,7 @@ function card(image, { layer, address }, units, { unit, value, deviations, place
   const box = h("div", { class: "unit-card" }, link,
     h("span", { class: "small", text: `unit ${unit}` }),
     h("span", { class: "small numeric", text: number(value, 3) }),
-    h("span", { class: "muted small", text: `${Math.abs(deviations).toFixed(1)} σ ${deviations < 0 ? "below" : "above"}` }),
+    h("span", { class: "muted small", text: `${deviations.toFixed(1)} σ above` }),
     place !== null && h("span", { class: "excited-place small", text: place === 1 ? "strongest of all" : `${ordinal(place)} strongest` }));
   if (place === null) return box;
   const show = async () => {

@@ -18,6 +18,7 @@ export class Cells {
   list = h("div", { class: "cells", role: "list" });
   /** @type {Map<number, HTMLElement>} place in the order, and its cell */
   #held = new Map();
+  #current = 0;
 
   /**
    * @param {number} place
@@ -32,34 +33,56 @@ export class Cells {
     this.#held.clear();
   }
 
-  /** @param {(place: number) => boolean} stays */
-  keep(stays) {
+  /** @param {number} place its link is the one that the tab key goes to */
+  choose(place) {
+    if (place === this.#current) return;
+    this.link(this.#current)?.setAttribute("tabindex", "-1");
+    this.#current = place;
+    this.link(place)?.setAttribute("tabindex", "0");
+  }
+
+  /**
+   * Holds these cells, the chosen one and no others; those that it holds already are not touched.
+   *
+   * @param {number} from
+   * @param {number} to one past the last
+   * @param {Geometry} lay
+   * @param {(place: number) => HTMLElement} make makes a link
+   */
+  show(from, to, lay, make) {
+    const chosen = this.#current < lay.count ? [this.#current] : [];
+    const within = Array.from({ length: to - from }, (_, k) => from + k);
+    const places = new Set([...chosen.filter((place) => place < from), ...within, ...chosen]);
     for (const [place, cell] of this.#held) {
-      if (stays(place)) continue;
+      if (places.has(place)) continue;
       cell.remove();
       this.#held.delete(place);
+    }
+    /** @type {HTMLElement | null} */
+    let next = null;
+    for (const place of [...places].reverse()) {
+      let cell = this.#held.get(place);
+      if (!cell) {
+        cell = this.#made(place, lay, make(place));
+        this.list.insertBefore(cell, next);
+        this.#held.set(place, cell);
+      }
+      next = cell;
     }
   }
 
   /**
-   * Puts a cell into its place; what is there already is only moved.
-   *
    * @param {number} place
    * @param {Geometry} lay
-   * @param {() => HTMLElement} make
+   * @param {HTMLElement} link
    * @returns {HTMLElement}
    */
-  put(place, lay, make) {
-    const known = this.#held.get(place);
-    const cell = known ?? h("div", {
-      role: "listitem", "aria-setsize": lay.count, "aria-posinset": place + 1, dataset: { place },
-    }, make());
+  #made(place, lay, link) {
     const { x, y } = lay.at(place);
-    Object.assign(cell.style, { width: `${lay.size}px`, transform: `translate(${x}px, ${y}px)` });
-    if (known) return cell;
-    this.#held.set(place, cell);
-    const next = [...this.list.children].find((other) => Number(/** @type {HTMLElement} */ (other).dataset.place) > place);
-    this.list.insertBefore(cell, next ?? null);
-    return cell;
+    link.setAttribute("tabindex", place === this.#current ? "0" : "-1");
+    return h("div", {
+      role: "listitem", "aria-setsize": lay.count, "aria-posinset": place + 1, dataset: { place },
+      style: { left: `${x}px`, top: `${y}px`, width: `${lay.size}px` },
+    }, link);
   }
 }

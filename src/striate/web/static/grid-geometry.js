@@ -28,6 +28,15 @@ export class Geometry {
   }
 
   /**
+   * @param {Geometry} other
+   * @returns {boolean} whether every cell lies there as it does here
+   */
+  equals(other) {
+    return this.count === other.count && this.columns === other.columns
+      && this.size === other.size && this.row === other.row;
+  }
+
+  /**
    * The first place whose row is whole in the window.
    *
    * @param {number} top of the grid in the window

@@ -2,7 +2,7 @@
 /** The controls above a layer's grid; they write the query, and the page reads it. */
 
 import { h } from "./dom.js";
-import { SORTS } from "./layer-order.js";
+import { sortsOf } from "./layer-order.js";
 import { setQuery } from "./route.js";
 
 /** @typedef {import("../messages.js").Layer} Layer */
@@ -24,8 +24,7 @@ export function controls(layer, views, jump) {
   const view = segments("View", "view", views.map((name) => [name, VIEWS[name] ?? name]), views[0]);
   const dead = segments("Dead units", "dead", [["show", "show"], ["hide", "hide"], ["only", "only"]], "show");
   const sort = h("select", { id: "sort", on: { change: () => setQuery({ sort: sort.value === "index" ? null : sort.value }) } },
-    SORTS.filter(({ name }) => name !== "similarity" || layer.similarity).filter(({ name }) => name !== "selectivity" || hasClasses(layer))
-      .map(({ name, words }) => h("option", { value: name, text: words })));
+    sortsOf(layer).map(({ name, words }) => h("option", { value: name, text: words })));
   const best = field("class", "class", { list: "class-names", placeholder: "any", size: 14 });
   const text = field("text", "text", { placeholder: "unit, class or file", size: 16 });
   const wide = matchMedia(WIDE);

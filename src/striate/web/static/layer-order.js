@@ -20,14 +20,25 @@ export const SORTS = [
 ];
 
 /**
+ * The orders that a layer has: not all can be compared unit by unit, or respond to classes.
+ *
+ * @param {Layer} layer
+ */
+export function sortsOf({ similarity, columns }) {
+  return SORTS.filter(({ name }) => name === "similarity" ? similarity !== null
+    : name !== "selectivity" || columns.selectivity.some((value) => value !== null));
+}
+
+/**
  * @param {URLSearchParams} query
+ * @param {Layer} layer
  * @returns {Choice}
  */
-export function choiceOf(query) {
+export function choiceOf(query, layer) {
   const sort = query.get("sort") ?? "index";
   const dead = query.get("dead");
   return {
-    sort: SORTS.some(({ name }) => name === sort) ? sort : "index",
+    sort: sortsOf(layer).some(({ name }) => name === sort) ? sort : "index",
     dead: dead === "hide" || dead === "only" ? dead : "show",
     class: (query.get("class") ?? "").trim(),
     text: (query.get("text") ?? "").trim(),

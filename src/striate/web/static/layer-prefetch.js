@@ -1,7 +1,7 @@
 // @ts-check
 /** Sheets are fetched before the reader scrolls to them: near ones at once, the rest one after another. */
 
-import { bitmap } from "./tiles.js";
+import { sheetAt } from "./sheets.js";
 
 /** @typedef {import("../messages.js").Layer} Layer */
 
@@ -19,7 +19,7 @@ export function prefetcher(layer, signal) {
   /** @type {number[]} */
   let close = [];
   /** @param {number} page */
-  const fetched = (page) => bitmap(`pictures/layers/${layer.number}/${view}/${page}.webp`).catch(() => null);
+  const fetched = (page) => sheetAt(`pictures/layers/${layer.number}/${view}/${page}.webp`).catch(() => null);
 
   /** @param {number} mine */
   const rest = async (mine) => {

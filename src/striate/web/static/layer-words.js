@@ -42,7 +42,7 @@ function sorted(choice) {
  * @param {Map<number, string>} files
  */
 export function why(layer, choice, files) {
-  const none = choiceOf(new URLSearchParams());
+  const none = choiceOf(new URLSearchParams(), layer);
   /** @type {[string, Partial<Choice>][]} */
   const each = [];
   if (choice.dead !== "show") each.push([choice.dead === "only" ? "dead units only" : "dead units hidden", { dead: choice.dead }]);

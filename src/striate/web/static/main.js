@@ -7,7 +7,7 @@ import { fillCrumbs } from "./crumbs.js";
 import { fillHeader } from "./header.js";
 import { here } from "./here.js";
 import { fillNotices, watchConnection } from "./notices.js";
-import { routes } from "./route.js";
+import { parse, routes } from "./route.js";
 import { keepScroll, trail } from "./scroll.js";
 import { problemPage } from "./problem-page.js";
 import { applyTheme } from "./theme.js";
@@ -120,6 +120,8 @@ async function moved() {
 async function start() {
   applyTheme();
   header.after(line, notices);
+  // The modules of the page that is asked for come while the network's message does.
+  MODULES[parse(location.hash).page]().catch(() => {});
   const all = await network().catch(() => null);
   fillHeader(header, all);
   watchConnection(notices);
@@ -142,4 +144,5 @@ async function start() {
   setTimeout(() => Object.values(MODULES).forEach((page) => page().catch(() => {})), SLOW);
 }
 
+if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 start();

@@ -138,6 +138,6 @@ function units(it, all) {
   });
   return h("section", { "aria-labelledby": "selective" },
     h("h2", { id: "selective", text: "Units that respond most to this class" }),
-    h("p", { class: "muted", text: "Those whose best class it is, most selective first: (a − b) / (a + b), with a the mean response to this class and b to all others." }),
-    cards.length === 0 ? h("p", { text: "It is the best class of no unit." }) : h("div", { class: "unit-cards" }, cards));
+    h("p", { class: "muted", text: "Those whose best class it is, most selective first: (a − b) / (a + b), with a the mean response to this class and b the mean over the other classes. A unit with a negative mean for any class has no selectivity, and is not here." }),
+    cards.length === 0 ? h("p", { text: "It is the best class of no unit that has a selectivity." }) : h("div", { class: "unit-cards" }, cards));
 }

@@ -36,7 +36,7 @@ const SORTS = {
 export async function render(route, signal) {
   const all = await network();
   if (all.classes === 0) {
-    const reason = "No image of this atlas has a label and the network has no named classes, so there is nothing to compare.";
+    const reason = "No image of this atlas has a label, and the network has neither scores nor named classes, so there is nothing to compare.";
     return { title: "Classes", node: h("article", null, h("h1", { text: "Classes" }), h("p", { text: reason })) };
   }
   /** @type {import("../messages.js").Classes} */
@@ -64,10 +64,10 @@ export async function render(route, signal) {
  * @param {ClassLine[]} classes
  */
 function summary(all, classes) {
-  if (all.judged === 0) return `${number(classes.length)} classes; no image has both a known class and scores, so accuracy is unknown.`;
-  const right = percent((all.top1 ?? 0) / 100);
+  const known = `${number(classes.length)} ${classes.length === 1 ? "class" : "classes"}`;
+  if (all.judged === 0) return `${known}; no image has both a known class and scores, so accuracy is unknown.`;
   const five = all.top5 === null ? "" : `, in ${percent(all.top5 / 100)} among the first five`;
-  return `${number(classes.length)} classes. Of ${number(all.judged)} images with a known class, the first guess is right in ${right}${five}.`;
+  return `${known}. Of ${number(all.judged)} images with a known class, the first guess is right in ${percent((all.top1 ?? 0) / 100)}${five}.`;
 }
 
 /** @param {ClassLine} line */
@@ -116,7 +116,7 @@ class ClassList {
   /** @param {URLSearchParams} query */
   update(query) {
     const text = query.get("text") ?? "";
-    const sort = SORTS[query.get("sort") ?? ""] ? String(query.get("sort")) : "accuracy";
+    const sort = Object.hasOwn(SORTS, query.get("sort") ?? "") ? String(query.get("sort")) : "accuracy";
     if (this.#filter.value !== text) this.#filter.value = text;
     this.#sort.value = sort;
     const wanted = text.trim().toLowerCase();

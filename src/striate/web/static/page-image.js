@@ -34,7 +34,7 @@ export async function render(route, signal) {
       h("section", { "aria-labelledby": "excited" },
         h("h2", { id: "excited", text: "What it excites" }),
         it.layers.length === 0
-          ? h("p", { text: it.seen ? "No unit's response to this image is known." : "The pass has not seen this image, so no unit's response to it is known." })
+          ? h("p", { text: it.seen ? "No unit responds to it more than to the images on average." : "The pass has not seen this image, so no unit's response to it is known." })
           : excitedTable(it, all, frame))));
   return { title, node };
 }
@@ -56,7 +56,7 @@ function facts({ file, bytes, label, class_name: name, rank, skipped, seen, size
   const verdict = rank === null ? null : rank === 0 ? "guessed right" : `the true class is guess number ${number(rank + 1)}`;
   return h("dl", { class: "facts" },
     h("dt", { text: "File" }), h("dd", { class: "mono", text: file }),
-    h("dt", { text: "Size" }), h("dd", { text: `${number(bytes)} bytes; shown as the network gets it, ${height} × ${width} pixels` }),
+    h("dt", { text: "Size" }), h("dd", { text: `${bytes < 0 ? "" : `${number(bytes)} bytes; `}shown as the network gets it, ${height} × ${width} pixels` }),
     h("dt", { text: "True class" }),
     h("dd", null, label === null ? "not known" : h("a", { href: href(["classes", label]), text: className({ class_index: label, name }) })),
     verdict && [h("dt", { text: "Verdict" }), h("dd", { text: verdict })],

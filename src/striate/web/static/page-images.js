@@ -79,11 +79,17 @@ function makeControls(classes) {
     h("label", null, "File ", text),
     h("datalist", { id: "image-classes" }, classes.map((each) => h("option", { value: className(each) }))));
   return { node, show(/** @type {URLSearchParams} */ query) {
-    shown.value = SHOWN[query.get("show") ?? ""] ? String(query.get("show")) : "all";
+    shown.value = showOf(query);
     for (const [field, name] of /** @type {const} */ ([[label, "label"], [text, "text"]])) {
       if (field.value !== (query.get(name) ?? "")) field.value = query.get(name) ?? "";
     }
   } };
+}
+
+/** @param {URLSearchParams} query */
+function showOf(query) {
+  const show = query.get("show") ?? "all";
+  return Object.hasOwn(SHOWN, show) ? show : "all";
 }
 
 /**
@@ -92,7 +98,7 @@ function makeControls(classes) {
  * @param {import("../messages.js").ClassLine[]} classes
  */
 function filterOf(query, classes) {
-  const show = SHOWN[query.get("show") ?? "all"] ?? SHOWN.all;
+  const show = SHOWN[showOf(query)];
   const label = (query.get("label") ?? "").trim().toLowerCase();
   const text = (query.get("text") ?? "").trim().toLowerCase();
   if (show === SHOWN.all && label === "" && text === "") return null;
@@ -106,8 +112,8 @@ function filterOf(query, classes) {
 
 /** @param {URLSearchParams} query */
 function sayFilter(query) {
-  const show = query.get("show") ?? "all";
-  const parts = [show === "all" ? "" : SHOWN[show]?.text, query.get("label") && `of class “${query.get("label")}”`,
+  const show = showOf(query);
+  const parts = [show === "all" ? "" : SHOWN[show].text, query.get("label") && `of class “${query.get("label")}”`,
     query.get("text") && `named “${query.get("text")}”`];
   return parts.filter(Boolean).join(" and ");
 }

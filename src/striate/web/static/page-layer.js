@@ -43,7 +43,7 @@ export async function render(route, signal) {
 
   /** @param {URLSearchParams} query */
   const show = async (query) => {
-    const choice = choiceOf(query);
+    const choice = choiceOf(query, layer);
     const view = all.views.includes(query.get("view") ?? "") ? /** @type {string} */ (query.get("view")) : all.views[0];
     bar.show(choice, view);
     if (choice.text !== "" && files.size === 0) files = await namesOf(layer.columns.top_image, all, signal).catch(() => files);

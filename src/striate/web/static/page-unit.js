@@ -37,7 +37,7 @@ export async function render(route, signal) {
   await walk(links, all, layer, unit.unit, route.query, signal);
   keys();
   const pictures = h("div");
-  const draw = () => pictures.replaceChildren(strongest(unit, line, strip, signal));
+  const draw = () => pictures.replaceChildren(strongest(unit, line, all.image_size, strip, signal));
   draw();
   settingsEvents.addEventListener("change", draw, { signal });
   return {
@@ -103,10 +103,13 @@ function details(unit, layer) {
  */
 async function walk(links, all, layer, unit, query, signal) {
   const kept = Object.fromEntries(query);
-  const choice = choiceOf(query);
+  let choice = choiceOf(query, layer);
   const files = choice.text === "" ? undefined : await namesOf(layer.columns.top_image, all, signal).catch(() => undefined);
   let order = unitsOf(layer, choice, files);
-  if (!order.includes(unit)) order = unitsOf(layer, choiceOf(new URLSearchParams()));
+  if (!order.includes(unit)) {
+    choice = choiceOf(new URLSearchParams(), layer);
+    order = unitsOf(layer, choice);
+  }
   const at = order.indexOf(unit);
   const [before, behind] = [order[at - 1], order[at + 1]];
   const above = all.layers[layer.number - 1];

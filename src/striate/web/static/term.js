@@ -52,8 +52,9 @@ export const DEFINITIONS = {
   sparsity: "One minus the share of images in which the unit is positive anywhere.",
   selectivity:
     "How much more the unit responds to its best class than to the others: (a − b) / (a + b), where a is its "
-    + "mean response to that class and b to all others.",
-  dead: "Never positive at any place of any image. Its weights may be zero, or these images never call it.",
+    + "mean response to that class and b the mean over the other classes. Not defined (—) where a class has a negative mean.",
+  dead: "Never positive at any place of any image. Its weights may be zero, or these images never call it; without "
+    + "a rectifier its activations may still vary below zero.",
   field: "The part of the input that a neuron of the layer can see, in pixels (height × width).",
   map: "Rows × columns of places at which each unit is computed.",
   similarity: "Pearson correlation, over the images, of the largest activations of two units.",

@@ -2,16 +2,13 @@
 /** One tile of a sheet of small pictures, loaded when it comes near the screen. */
 
 import { h } from "./dom.js";
-import { ask, picture } from "./data.js";
+import { sheetAt } from "./sheets.js";
+import { rows } from "./strip.js";
 
 /** @typedef {import("../messages.js").Sheets} Sheets */
 /** @typedef {{left: number, top: number, width: number, height: number}} Cut */
 
-const KEPT = 64;
 const NEAR = "800px";
-
-/** @type {Map<string, Promise<ImageBitmap>>} */
-const bitmaps = new Map();
 
 /** @type {WeakMap<Element, () => void>} */
 const waiting = new WeakMap();
@@ -22,29 +19,6 @@ const watcher = new IntersectionObserver((entries) => {
     waiting.get(target)?.();
   }
 }, { rootMargin: NEAR });
-
-/**
- * A decoded picture; the last few are kept.
- *
- * @param {string} path such as "pictures/samples/0.webp"
- * @returns {Promise<ImageBitmap>}
- */
-export function bitmap(path) {
-  const url = picture(path);
-  let found = bitmaps.get(url);
-  bitmaps.delete(url);
-  if (!found) {
-    const made = ask(url).then((response) => response.blob()).then((blob) => createImageBitmap(blob));
-    made.catch(() => bitmaps.get(url) === made && bitmaps.delete(url));
-    found = made;
-  }
-  bitmaps.set(url, found);
-  for (const oldest of bitmaps.keys()) {
-    if (bitmaps.size <= KEPT) break;
-    bitmaps.delete(oldest);
-  }
-  return found;
-}
 
 /**
  * Shows one tile of a sheet; fires `picture-problem` (bubbles, detail: reason) where there is none.
@@ -84,11 +58,11 @@ export function tile({ sheets, path, index, size, label, eager }) {
  * @returns {HTMLElement}
  */
 export function stripTile({ url, count, row, index, size, label, eager }) {
-  /** @param {ImageBitmap} strip */
+  /** @param {HTMLImageElement} strip */
   const cut = (strip) => {
+    const { below, height } = rows(strip.height);
     const width = strip.width / count;
-    const height = strip.height / 2;
-    return { left: index * width, top: row * height, width, height };
+    return { left: index * width, top: row * below, width, height };
   };
   return shown({ path: url, cut, size, label, eager });
 }
@@ -96,17 +70,16 @@ export function stripTile({ url, count, row, index, size, label, eager }) {
 /**
  * @param {object} options
  * @param {string} options.path
- * @param {(whole: ImageBitmap) => Cut} options.cut
+ * @param {(whole: HTMLImageElement) => Cut} options.cut
  * @param {number} options.size
  * @param {string} options.label
  * @param {boolean} [options.eager]
  */
 function shown({ path, cut, size, label, eager }) {
-  const canvas = h("canvas", { width: 1, height: 1, "aria-hidden": "true" });
   const name = label === "" ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
-  const box = h("span", { class: "tile", "aria-busy": "true", style: { width: `${size}px`, height: `${size}px` }, ...name }, canvas);
-  const show = () => bitmap(path).then(
-    (whole) => draw(canvas, whole, cut(whole), size, box),
+  const box = h("span", { class: "tile", "aria-busy": "true", style: { width: `${size}px`, height: `${size}px` }, ...name });
+  const show = () => sheetAt(path).then(
+    (whole) => draw(box, whole, cut(whole), size),
     (error) => missing(box, error.message),
   );
   if (eager) show();
@@ -118,20 +91,27 @@ function shown({ path, cut, size, label, eager }) {
 }
 
 /**
- * @param {HTMLCanvasElement} canvas
- * @param {ImageBitmap} whole
+ * Shows the sheet through a hole of the tile's size: browsers keep a surface for each canvas, and hundreds
+ * of those make scrolling slow.
+ *
+ * @param {HTMLElement} box
+ * @param {HTMLImageElement} whole
  * @param {Cut} cut
  * @param {number} size
- * @param {HTMLElement} box
  */
-function draw(canvas, whole, cut, size, box) {
-  canvas.width = cut.width;
-  canvas.height = cut.height;
-  canvas.getContext("2d")?.drawImage(whole, cut.left, cut.top, cut.width, cut.height, 0, 0, cut.width, cut.height);
-  const scale = size / Math.max(cut.width, cut.height);
-  canvas.style.width = `${cut.width * scale}px`;
-  canvas.style.height = `${cut.height * scale}px`;
-  canvas.classList.toggle("enlarged", scale >= 2);
+function draw(box, whole, cut, size) {
+  const enlarged = size >= 2 * Math.max(cut.width, cut.height);
+  // Smoothing takes half a pixel from the neighbours in the sheet, so that much is cut off.
+  const rim = enlarged ? 0 : 0.5;
+  const [width, height] = [cut.width - 2 * rim, cut.height - 2 * rim];
+  const scale = size / Math.max(width, height);
+  const px = (/** @type {number} */ length) => `${length * scale}px`;
+  // It is shown in the frame in which it enters the document, not when a thread finds time to decode it.
+  const sheet = h("img", {
+    alt: "", decoding: "sync", class: enlarged ? "enlarged" : null, src: whole.getAttribute("src"),
+    style: { left: px(-cut.left - rim), top: px(-cut.top - rim), width: px(whole.naturalWidth), height: px(whole.naturalHeight) },
+  });
+  box.append(h("span", { class: "cut", style: { width: px(width), height: px(height) } }, sheet));
   box.classList.add("drawn");
   box.removeAttribute("aria-busy");
 }

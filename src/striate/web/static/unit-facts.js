@@ -17,11 +17,12 @@ export function facts(unit) {
     ["Fires at", DEFINITIONS.places, `${percent(unit.fires_places)} of ${number(unit.places)} places`],
   ];
   if (unit.best_class !== null) {
-    rows.push(["Best class", "The class with the largest mean activation.", unit.best_class_name ?? `class ${unit.best_class}`]);
+    rows.push(["Best class", "The class with the largest mean activation, over all places of all its images.", unit.best_class_name ?? `class ${unit.best_class}`]);
     rows.push(["Selectivity", DEFINITIONS.selectivity, number(unit.selectivity)]);
   }
   if (unit.not_finite > 0) {
-    rows.push(["Not finite", "Activations that are infinite or no number; they are left out of the rest.", number(unit.not_finite)]);
+    rows.push(["Not finite", "Images in which the unit gave infinity or no number somewhere; they count in nothing else here.",
+      `${number(unit.not_finite)} ${unit.not_finite === 1 ? "image" : "images"}`]);
   }
   return h("dl", { class: "facts" }, rows.flatMap(([word, definition, value]) =>
     [h("dt", null, term(word, definition)), h("dd", { text: value })]));

@@ -18,6 +18,7 @@ export class UnitGrid extends HTMLElement {
   #lay = new Geometry(0, 1, 0, 0);
   #current = 0;
   #asked = 0;
+  #shown = "";
   #focused = false;
   #draw = () => {
     this.#asked ||= requestAnimationFrame(() => this.#show());
@@ -42,7 +43,7 @@ export class UnitGrid extends HTMLElement {
   set grid(grid) {
     const held = this.#grid.items[this.#current];
     this.#grid = grid;
-    this.#current = Math.max(0, grid.items.indexOf(held ?? -1));
+    this.#choose(Math.max(0, grid.items.indexOf(held ?? -1)));
     this.#cells.list.setAttribute("aria-label", grid.label);
     this.#clear();
     this.#show();
@@ -82,51 +83,53 @@ export class UnitGrid extends HTMLElement {
     if (last >= 0) this.#focus(end === "first" ? 0 : last, "nearest");
   }
 
-  #clear() {
-    this.#focused ||= this.#cells.list.contains(document.activeElement);
-    this.#cells.clear();
-  }
-
-  /**
-   * @param {number} place
-   * @param {ScrollLogicalPosition} block
-   */
+  /** @param {number} place @param {ScrollLogicalPosition} block */
   #focus(place, block) {
-    this.#current = place;
-    this.#put(place).scrollIntoView({ block });
+    this.#choose(place);
     this.#show();
-    this.#put(place);
+    this.#cells.link(place)?.parentElement?.scrollIntoView({ block });
+    this.#show();
     this.#cells.link(place)?.focus({ preventScroll: true });
   }
 
+  /** @param {number} place */
+  #choose(place) {
+    this.#current = place;
+    this.#cells.choose(place);
+  }
+
+  /** Reads first, and writes only what the scroll has changed: this runs in every frame of it. */
   #show() {
     this.#asked = 0;
     if (!this.isConnected) return;
     const { items, size, below } = this.#grid;
     const { top, width } = this.getBoundingClientRect();
     const lay = new Geometry(width, size, below, items.length);
-    if (lay.size !== this.#lay.size) this.#clear();
+    if (!lay.equals(this.#lay)) this.#clear();
     this.#lay = lay;
-    this.#cells.list.style.height = `${lay.height}px`;
     const [from, to] = lay.range(top, window.innerHeight, DRAWN);
-    this.#cells.keep((place) => (place >= from && place < to) || place === this.#current);
-    for (let place = from; place < to; place++) this.#put(place);
-    if (items.length > 0) this.#put(this.#current);
+    this.#hold(from, to, lay.range(top, window.innerHeight, FETCHED));
     // Cells that were made anew take the focus with them, and the reader should not have to find it again.
-    const lost = this.#focused && items.length > 0;
+    if (!this.#focused) return;
     this.#focused = false;
-    if (lost) this.#focus(this.#current, "nearest");
-    this.#tell("window", items.slice(...lay.range(top, window.innerHeight, FETCHED)));
+    if (items.length > 0) this.#focus(this.#current, "nearest");
   }
 
-  /**
-   * @param {number} place
-   * @returns {HTMLElement} its cell
-   */
-  #put(place) {
-    const cell = this.#cells.put(place, this.#lay, () => this.#grid.cell(this.#grid.items[place], this.#lay.size));
-    this.#cells.link(place)?.setAttribute("tabindex", place === this.#current ? "0" : "-1");
-    return cell;
+  /** @param {number} from @param {number} to one past the last @param {[number, number]} near what is soon needed */
+  #hold(from, to, near) {
+    const shown = `${from} ${to} ${this.#current}`;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const { items, cell } = this.#grid;
+    this.#cells.list.style.height = `${this.#lay.height}px`;
+    this.#cells.show(from, to, this.#lay, (place) => cell(items[place], this.#lay.size));
+    this.#tell("window", items.slice(...near));
+  }
+
+  #clear() {
+    this.#focused ||= this.#cells.list.contains(document.activeElement);
+    this.#cells.clear();
+    this.#shown = "";
   }
 
   /** @param {Event} event */
@@ -135,10 +138,7 @@ export class UnitGrid extends HTMLElement {
     if (!(cell instanceof HTMLElement)) return;
     const place = Number(cell.dataset.place);
     this.#tell("point", this.#grid.items[place]);
-    if (type !== "focusin" || place === this.#current) return;
-    this.#cells.link(this.#current)?.setAttribute("tabindex", "-1");
-    this.#current = place;
-    cell.firstElementChild?.setAttribute("tabindex", "0");
+    if (type === "focusin") this.#choose(place);
   }
 
   /** @param {string} name @param {unknown} detail */

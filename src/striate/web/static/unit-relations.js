@@ -15,7 +15,7 @@ const SIDE = 72;
 export function classMeans(unit) {
   const title = h("h2", { text: "Mean response by class" });
   if (unit.class_means.length === 0) {
-    return h("section", { class: "unit-classes" }, title, h("p", { class: "muted", text: "The images have no labels." }));
+    return h("section", { class: "unit-classes" }, title, h("p", { class: "muted", text: "No image with a label counts for this unit." }));
   }
   const most = Math.max(...unit.class_means.map(({ mean }) => Math.abs(mean)), Number.MIN_VALUE);
   const rest = unit.classes > unit.class_means.length ? `The ${unit.class_means.length} largest of ${number(unit.classes)} classes.` : `All ${unit.classes} classes.`;
@@ -30,15 +30,28 @@ export function classMeans(unit) {
 }
 
 /**
+ * Why a unit has no similar ones.
+ *
+ * @param {Unit} unit
+ * @param {Layer} layer
+ */
+function alone(unit, layer) {
+  if (layer.units === 1) return "It is the only unit of its layer.";
+  if (layer.similarity === null) {
+    return unit.images < 3 ? "Not known: a correlation takes three images at least."
+      : `Not known: with ${number(layer.units)} units, the layer is too wide to compare each with each.`;
+  }
+  return "None: no other unit's response rises with this one's, or this one's never changes.";
+}
+
+/**
  * @param {Unit} unit
  * @param {Layer} layer
  */
 export function similarUnits(unit, layer) {
   const words = [h("h2", { text: "Most similar units" })];
   if (unit.similar.length === 0) {
-    const why = layer.units === 1 ? "It is the only unit of its layer."
-      : "None: a unit whose response never changes has no correlation.";
-    return h("section", { class: "unit-similar" }, words, h("p", { class: "muted", text: why }));
+    return h("section", { class: "unit-similar" }, words, h("p", { class: "muted", text: alone(unit, layer) }));
   }
   return h("section", { class: "unit-similar" }, words,
     h("p", { class: "small muted" }, "By ", term("correlation r", DEFINITIONS.similarity), `, among the ${number(layer.units)} of this layer.`),

@@ -3,7 +3,8 @@
 
 import { even, h, number } from "./dom.js";
 import { baseName } from "./names.js";
-import { bitmap, stripTile } from "./tiles.js";
+import { sheetAt } from "./sheets.js";
+import { stripTile } from "./tiles.js";
 import { DEFINITIONS, term } from "./term.js";
 import { chosen } from "./theme.js";
 import { href } from "./route.js";
@@ -19,17 +20,18 @@ const SIDES = { small: 96, medium: 134, large: 200 };
 /**
  * @param {Unit} unit
  * @param {LayerLine} line
+ * @param {[number, number, number]} image channels, height and width of the input
  * @param {string} strip path of the pictures
  * @param {AbortSignal} signal
  * @returns {HTMLElement}
  */
-export function strongest(unit, line, strip, signal) {
+export function strongest(unit, line, image, strip, signal) {
   const title = h("h2", { id: "strongest", text: unit.top.length === 1 ? "Strongest image" : `${unit.top.length} strongest images` });
   if (unit.dead || unit.top.length === 0) return silent(unit);
   const whole = wholeImage(unit);
   const figures = unit.top.map((top, k) => figure(unit, top, k, strip, whole.show));
   const problem = h("div", { role: "status" });
-  bitmap(strip).catch((/** @type {Error} */ error) => {
+  sheetAt(strip).catch((/** @type {Error} */ error) => {
     problem.className = "notice bad";
     problem.textContent = `The pictures are missing. ${error.message}`;
   });
@@ -40,7 +42,7 @@ export function strongest(unit, line, strip, signal) {
   return h("section", { class: "unit-strongest", "aria-labelledby": "strongest" },
     title,
     h("p", { class: "small muted legend" }, "Above, the ", term("crop", DEFINITIONS.crop), "; below, its ",
-      term("projection", DEFINITIONS.projection), ". ", grain(line)),
+      term("projection", DEFINITIONS.projection), ". ", grain(line, image)),
     problem,
     h("div", { class: "figures", style: { "--side": `${side(unit.top.length)}px` } }, figures),
     whole.node);
@@ -60,15 +62,26 @@ function side(count) {
   return columns > count ? wanted : Math.floor((room - GAP * (columns - 1)) / columns);
 }
 
-/** @param {LayerLine} line */
-function grain({ receptive_field: field }) {
-  return field ? `Both are ${field[0]} × ${field[1]} pixels of the input; beyond its border it is grey.` : "Both are the whole input.";
+/**
+ * @param {LayerLine} line
+ * @param {[number, number, number]} image
+ */
+function grain({ receptive_field: field }, [, height, width]) {
+  // Of a field that is larger than the input no more is shown than the input.
+  if (!field || (field[0] >= height && field[1] >= width)) return "Both are the whole input.";
+  const [high, wide] = [Math.min(field[0], height), Math.min(field[1], width)];
+  return `Both are ${high} × ${wide} pixels of the input; beyond its border it is grey.`;
+}
+
+/** @param {Unit} unit */
+function below({ maximum }) {
+  return maximum !== null && maximum < 0 ? ` Its activations stay below zero: they reach ${number(maximum)}.` : "";
 }
 
 /** @param {Unit} unit */
 function silent(unit) {
   const words = unit.dead
-    ? `This unit is dead: never positive on any of ${number(unit.images)} images. There is nothing to crop and nothing to project.`
+    ? `This unit is dead: never positive on any of ${number(unit.images)} images. There is nothing to crop and nothing to project.${below(unit)}`
     : "No image has made this unit positive yet.";
   return h("section", { class: "unit-strongest" }, h("h2", { text: "Strongest images" }), h("p", { class: "notice", text: words }));
 }
@@ -93,6 +106,7 @@ function figure(unit, top, index, strip, show) {
     picture(1, `Projection of ${words}`),
     h("figcaption", null,
       h("strong", { text: even(top.value, 4) }),
+      top.value > 0 ? null : h("span", { class: "small", text: "not positive: nothing to project" }),
       h("span", { class: "small muted", text: `row ${top.row}, column ${top.column}` }),
       h("a", { class: "small", href: href(["images", top.image]), title: top.file, text: baseName(top.file) }),
       top.class_name === null && top.label === null ? null

@@ -71,7 +71,8 @@ export class ValueHistogram extends HTMLElement {
       this.#logarithmic = log.checked;
       this.#redraw();
     });
-    const marks = this.#unit.top.length === 0 ? "" : ` The ${this.#unit.top.length} strongest images are marked.`;
+    const marks = this.#unit.top.length === 0 ? "" : this.#unit.top.length === 1 ? " The strongest image is marked."
+      : ` The ${this.#unit.top.length} strongest images are marked.`;
     const only = bins.length === 1 ? `All ${number(total, 9)} are ${words(bins[0])}.` : "";
     this.replaceChildren(
       this.#draw(bins),
