@@ -12,7 +12,7 @@ from web.browser.chromium import NoBrowserError, launch
 from web.browser.serving import plain_files, served, striate
 from web.browser.watch import Watch
 
-TIMEOUT = 20_000
+TIMEOUT = 60_000
 expect.set_options(timeout=TIMEOUT)
 
 
