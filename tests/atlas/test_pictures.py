@@ -340,13 +340,16 @@ def test_the_deconvnet_says_where_it_does_not_apply(
             return torch.special.i0(x)
 
     module = nn.Sequential(nn.Conv2d(3, 2, 3), Odd(), nn.Conv2d(2, 2, 1))
+    with torch.no_grad():
+        module[2].weight.fill_(1.0)  # i0 is at least 1: both units fire
+        module[2].bias.zero_()
     network = striate.load(module, name="odd", resize=16, crop=16)
     atlas = build(pictures_folder, tmp_path / "odd", network=network, layers=["2"])
     pictures = Pictures(atlas, network)
     pictures.layer_sheet(0, "crop", 0)
-    alive = atlas.columns("2")["dead"].index(False)
+    assert atlas.columns("2")["dead"] == [False, False]
     with pytest.raises(MethodError, match="i0"):
-        pictures.unit(0, alive)
+        pictures.unit(0, 0)
 
 
 def test_samples_never_fire_not(network: Network, atlas: Atlas) -> None:

@@ -16,7 +16,7 @@ from striate.errors import AtlasError
 from striate.web import export as exporting
 from striate.web.app import create_app
 from striate.web.export import MARKER, export
-from striate.web.site import INDEX, static_files
+from striate.web.site import AGAIN, INDEX, static_files
 from web.tiny import ask, build_tiny
 
 
@@ -60,7 +60,7 @@ def addresses(app: FastAPI, atlas: Atlas) -> set[str]:
     images, names = range(len(atlas.images)), range(-(-len(atlas.images) // 500))
     known = {
         "/": [INDEX],
-        "/static/{name}": [f"static/{name}" for name in static_files() if name != INDEX],
+        "/static/{name}": [f"static/{name}" for name in {*static_files()} - {INDEX, AGAIN}],
         "/data/status.json": ["data/status.json"],
         "/data/network.json": ["data/network.json"],
         "/data/graph.json": ["data/graph.json"],

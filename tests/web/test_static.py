@@ -73,3 +73,15 @@ def test_preloads_are_files_of_the_site() -> None:
     page = static_files()[INDEX].content.decode()
     for name in re.findall(r'(?:href|src)="static/([^"]+)"', page):
         assert name in static_files(), Path(name)
+
+
+def test_dark_is_the_same_whoever_chose_it() -> None:
+    """The palette stands twice in the style sheet: for the system's choice and for the reader's."""
+    css = static_files()["base.css"].content.decode()
+    system = re.search(r':root:not\(\[data-theme="light"\]\) \{(.*?)\}', css, re.DOTALL)
+    chosen = re.search(r':root\[data-theme="dark"\] \{(.*?)\}', css, re.DOTALL)
+    assert system is not None
+    assert chosen is not None
+    declared = [set(re.findall(r"(--[a-z-]+): ([^;]+);", found[1])) for found in (system, chosen)]
+    assert declared[0] == declared[1]
+    assert len(declared[0]) > 10

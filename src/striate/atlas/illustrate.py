@@ -5,16 +5,15 @@ call goes on.
 """
 
 import fnmatch
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from striate.atlas import sheets
 from striate.atlas.picture_files import PictureFiles, encoded, is_stored
 from striate.atlas.pictures import Pictures
-from striate.atlas.portraits import Originals, UnitPictures, unit_pictures
+from striate.atlas.portraits import Originals, UnitPictures, in_order, unit_pictures
 from striate.atlas.recipe import check_network
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS
 from striate.atlas.snapshot import revision_of
@@ -170,14 +169,8 @@ class _Run:
 
 def _in_threads(work: Callable[[Any], None], items: Iterable[Any]) -> Iterator[None]:
     """Work on items, a few at once; yield after each."""
-    waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                while waiting and (waiting[0].done() or len(waiting) > _AHEAD):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from in_order((pool.submit(work, item) for item in items), _AHEAD)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

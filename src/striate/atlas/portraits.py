@@ -9,10 +9,11 @@ import json
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from striate.image.render import Picture, image_picture, projection_picture
 from striate.network.network import Network
 from striate.network.projection import Projection, Spot, project_each
 from striate.shapes import Box, Display, Image
+
+Result = TypeVar("Result")
 
 _AHEAD = 64
 """Units, and projections, that may wait to be drawn."""
@@ -208,18 +211,40 @@ def unit_pictures(
         ]
         return UnitPictures(unit, entries[unit], crops, tiles)
 
-    waiting: deque[Future[UnitPictures]] = deque()
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         try:
-            for unit, made in _projected(network, originals, row, entries, side, pool):
-                # A unit's projections were given to the pool before it: it never waits in vain.
-                waiting.append(pool.submit(drawn, unit, made))
-                while waiting and (waiting[0].done() or len(waiting) > _AHEAD):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            # A unit's projections were given to the pool before it: it never waits in vain.
+            units_drawn = (
+                pool.submit(drawn, unit, made)
+                for unit, made in _projected(network, originals, row, entries, side, pool)
+            )
+            yield from in_order(units_drawn, _AHEAD)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_order(futures: Iterable[Future[Result]], ahead: int) -> Iterator[Result]:
+    """Yield the results of futures in their order, and as they are ready.
+
+    Args:
+        futures: Begun one by one, as they are taken.
+        ahead: How many may wait to be yielded.
+
+    Yields:
+        Each result.
+
+    Example:
+        >>> with ThreadPoolExecutor(2) as pool:
+        ...     list(in_order((pool.submit(abs, k) for k in (-3, 2, -1)), ahead=1))
+        [3, 2, 1]
+    """
+    waiting: deque[Future[Result]] = deque()
+    for future in futures:
+        waiting.append(future)
+        while waiting and (waiting[0].done() or len(waiting) > ahead):
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _projected(

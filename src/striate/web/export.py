@@ -5,7 +5,6 @@ put there when all are done; interrupted, the same export goes on. Small copies 
 pictures are among them.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -15,16 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from striate import __version__
 from striate.atlas.picture_files import is_stored
 from striate.atlas.pictures import Pictures
 from striate.atlas.snapshot import open_atlas
 from striate.atlas.store.files import write
+from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas
 from striate.errors import AtlasError
-from striate.web.site import INDEX, static_files
+from striate.web.site import AGAIN, INDEX, static_files
 from striate.web.tree import Leaf, Tree
 
 MARKER = "striate-site.json"
@@ -66,8 +64,7 @@ def export(
     check_site(target)
     part = target.with_name(f".{target.name}.part")
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        with _locked(part):
+        with locked(part):
             made = _write(part, atlas, progress)
         (part / ".lock").unlink(missing_ok=True)
         _put(part, target)
@@ -122,8 +119,9 @@ def without_pictures(atlas: Atlas) -> bool:
 def leaves(atlas: Atlas) -> Iterator[Leaf]:
     """Yield every file of an atlas's site but its marker."""
     for name, file in static_files().items():
-        path = name if name == INDEX else f"static/{name}"
-        yield Leaf(path, partial(bytes, file.content))
+        if name != AGAIN:
+            path = name if name == INDEX else f"static/{name}"
+            yield Leaf(path, partial(bytes, file.content))
     # Without it, GitHub's pages leave out some files.
     yield Leaf(_PLAIN, bytes)
     tree = Tree(atlas)
@@ -183,20 +181,6 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-@contextlib.contextmanager
-def _locked(part: Path) -> Iterator[None]:
-    lock = FileLock(part / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another export is writing {part}: wait for it"
-        raise AtlasError(msg) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _put(part: Path, target: Path) -> None:

@@ -20,6 +20,16 @@ export interface SkippedImage {
   reason: string;
 }
 
+export interface LayerFacts {
+  number: number;
+  address: string;
+  operation: string;
+  units: number;
+  map_size: [number, number];
+  receptive_field: [number, number] | null;
+  dead: number;
+}
+
 export interface LayerLine {
   number: number;
   address: string;

@@ -33,8 +33,8 @@ class SkippedImage(TypedDict):
     reason: str
 
 
-class LayerLine(TypedDict):
-    """A layer in the list of the network's layers."""
+class LayerFacts(TypedDict):
+    """What a layer is."""
 
     number: int
     address: str
@@ -43,6 +43,11 @@ class LayerLine(TypedDict):
     map_size: tuple[int, int]  # rows, columns
     receptive_field: tuple[int, int] | None  # height, width in pixels; null: the whole image
     dead: int  # units that never fire
+
+
+class LayerLine(LayerFacts):
+    """A layer in the list of the network's layers."""
+
     samples: list[int]  # units to show, at most eight; row of `samples` sheets, see Network
 
 
@@ -104,16 +109,9 @@ class UnitColumns(TypedDict):
     top_image: list[int | None]  # id of the strongest image
 
 
-class Layer(TypedDict):
+class Layer(LayerFacts):
     """``data/layers/N.json``: a layer, with what its grid sorts and filters by."""
 
-    number: int
-    address: str
-    operation: str
-    units: int
-    map_size: tuple[int, int]
-    receptive_field: tuple[int, int] | None
-    dead: int
     columns: UnitColumns
     similarity: list[int] | None  # units in an order that puts similar ones side by side
     class_names: dict[str, str]  # of the best classes

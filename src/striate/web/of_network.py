@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS, Sheet, samples_of
+from striate.atlas.store.reader import LayerRow
 from striate.image.preprocess import Preprocessing
 from striate.web.findings import Findings, file_of, number, numbers, reason_of
 from striate.web.messages import (
     Graph,
     Layer,
+    LayerFacts,
     LayerLine,
     Network,
     Sheets,
@@ -80,13 +82,7 @@ def layer(findings: Findings, layer_number: int) -> Layer:
     names = findings.atlas.class_names
     best = sorted({index for index in columns["best_class"] if index is not None})
     return Layer(
-        number=row.number,
-        address=row.address,
-        operation=row.operation,
-        units=row.units,
-        map_size=row.map_size,
-        receptive_field=row.field,
-        dead=sum(columns["dead"]),
+        **_facts(findings, row),
         columns=UnitColumns(
             maximum=numbers(columns["maximum"]),
             mean=[number(value) or 0.0 for value in columns["mean"]],
@@ -140,15 +136,18 @@ def _listed(values: tuple[float, ...]) -> str:
 
 def _line(findings: Findings, layer_number: int) -> LayerLine:
     row = findings.layer(layer_number)
-    return LayerLine(
+    return LayerLine(**_facts(findings, row), samples=samples_of(findings.atlas, row.address))
+
+
+def _facts(findings: Findings, row: LayerRow) -> LayerFacts:
+    return LayerFacts(
         number=row.number,
         address=row.address,
         operation=row.operation,
         units=row.units,
         map_size=row.map_size,
         receptive_field=row.field,
-        dead=sum(findings.columns(layer_number)["dead"]),
-        samples=samples_of(findings.atlas, row.address),
+        dead=sum(findings.columns(row.number)["dead"]),
     )
 
 

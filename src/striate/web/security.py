@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from striate.web.hosts import Hosts
+from striate.web.site import AGAIN
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -181,7 +182,7 @@ class _Answer:
 
 # A strict cookie stays behind when a link is followed from another site, such as a mail. What this
 # page asks for itself is no longer that site's request: the script comes with the cookie alone.
-_AGAIN = '<script src="/static/again.js"></script>'
+_AGAIN = f'<script src="/static/{AGAIN}"></script>'
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>striate: {title}</title>
 <h1>{title}</h1><p>{detail}</p>{again}

@@ -12,6 +12,8 @@ KINDS = {
 }
 """Media types by ending: never the machine's own idea of them."""
 INDEX = "index.html"
+AGAIN = "again.js"
+"""What the guard's own page runs: of no use where there is no guard."""
 
 
 @dataclass(frozen=True, slots=True)
