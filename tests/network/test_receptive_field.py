@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import striate
 from networks import HAND_MADE, randomized
+from striate.network.layers import Layer
 
 TRIES = 8
 BATCH = 32
@@ -41,13 +42,24 @@ class Probe:
     sides: frozenset[str]
 
 
+MOST_LAYERS = 12
+"""Of a deep network so many are asked, evenly: its blocks repeat."""
+
+
+def asked(network: striate.Network) -> list[tuple[str, Layer]]:
+    partial = [
+        (address, layer)
+        for address, layer in network.layers.items()
+        if layer.units is not None and not layer.receptive_field.whole
+    ]
+    return partial[:: -(-len(partial) // MOST_LAYERS) or 1]
+
+
 def probes(network: striate.Network, *, gaps: bool) -> list[Probe]:
-    """Neurons at the corners, edges and centre of each layer that does not see everything."""
+    """Neurons at the corners, edges and centre of layers that do not see everything."""
     found: dict[tuple[tuple[int, int, int, int], frozenset[str]], list[tuple[str, int, int]]] = {}
     height, width = network.image_size[1:]
-    for address, layer in network.layers.items():
-        if layer.units is None or layer.receptive_field.whole:
-            continue
+    for address, layer in asked(network):
         rows, columns = layer.map_size
         for row, column in product({0, 1, rows // 2, rows - 1}, {0, columns // 2, columns - 1}):
             if row >= rows:
@@ -70,9 +82,10 @@ def neurons_of(
     network: striate.Network, images: Tensor, chosen: list[Probe]
 ) -> Iterator[list[Tensor]]:
     """For each image and its probe: the activations (neuron, unit) of the probe's neurons."""
+    # The same layers each time: one cut of the graph serves all batches.
+    addresses = [address for address, _ in asked(network)]
     for start in range(0, len(images), BATCH):
         part, probed = images[start : start + BATCH], chosen[start : start + BATCH]
-        addresses = sorted({address for probe in probed for address, _, _ in probe.neurons})
         with torch.no_grad():
             recorded = network.record(part, addresses)
         maps = {name: network.layers[name].maps(value) for name, value in recorded.items()}

@@ -140,19 +140,23 @@ def _named(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 class Fast(torch.nn.Module):
-    """A cut graph with batch norm folded into convolutions and channels last, for inference.
+    """A cut graph with batch norm folded into convolutions and channels last.
 
     Equal to the graph up to rounding. On CPU, SqueezeNet takes half the time.
 
     Args:
         graph_module: From `cut`; its tensors are copied, not changed.
         device: Where it runs; channels-last is used on CPU only.
+        gradients: Whether images are to be differentiated by: then nothing is overwritten.
     """
 
-    def __init__(self, graph_module: fx.GraphModule, device: torch.device) -> None:
+    def __init__(
+        self, graph_module: fx.GraphModule, device: torch.device, *, gradients: bool = False
+    ) -> None:
         super().__init__()
         fold_batch_norm(graph_module)
-        overwrite(graph_module)
+        if not gradients:
+            overwrite(graph_module)
         _view_any_layout(graph_module)
         self._layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
         if device.type == "cpu":

@@ -5,6 +5,7 @@
 ``timm/convnext_atto``    timm, likewise
 ``NAME@FILE``             that architecture with weights from ``.safetensors``, ``.pt`` or ``.pth``
 ``FILE.pt2``              a program saved by `torch.export.save`
+``hog``, ``dense-sift``   a descriptor made by hand, and ``hog-bilinear``: `network.descriptors`
 ``module:factory[@FILE]`` the user's own code: what ``factory()`` of ``module`` returns
 ========================  =====================================================================
 
@@ -30,6 +31,7 @@ from torch import Tensor
 
 from striate.errors import NetworkError
 from striate.image.preprocess import Preprocessing
+from striate.network.descriptors import DESCRIPTOR_PREPROCESSING, DESCRIPTORS
 from striate.network.network import Network, Tracer, module_tracer
 from striate.network.program import read_program
 from striate.network.trace import TORCH_GLOBALS, Trace
@@ -158,7 +160,17 @@ def _find(
         raise NetworkError(msg)
     if at:
         text, weights = base, file
+    return _named(text, weights, seed), None, text
+
+
+def _named(text: str, weights: str | Path | None, seed: int) -> ZooEntry:
+    """Return the network of a name, with the weights of a file if one is given."""  # noqa: DOC501 - private
     pretrained = weights == "default"
+    if text in DESCRIPTORS:
+        if weights is not None and not pretrained:
+            msg = f"{text} has weights of its own; {weights} cannot be loaded into it"
+            raise NetworkError(msg)
+        return ZooEntry(DESCRIPTORS[text]().eval(), DESCRIPTOR_PREPROCESSING, None)
     if ":" in text:
         factory = _factory(text)
         with _seeded(seed):
@@ -175,7 +187,7 @@ def _find(
             entry = from_zoo(text, pretrained=pretrained)
     if weights is not None and not pretrained:
         read_weights(entry.module, Path(weights))
-    return entry, None, text
+    return entry
 
 
 def _own_copy(module: torch.nn.Module) -> torch.nn.Module:

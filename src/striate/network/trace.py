@@ -8,6 +8,7 @@ depends on the image, and name the nodes as torchvision's ``create_feature_extra
 
 import contextlib
 import io
+import itertools
 import logging
 import threading
 import traceback
@@ -107,7 +108,8 @@ def _with_fixed_batch(module: torch.nn.Module, image_size: tuple[int, int, int])
 def _export(
     module: torch.nn.Module, image_size: tuple[int, int, int], *, batch: int | None
 ) -> ExportedProgram:
-    some = next(module.parameters(), None)
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    some = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
     example = torch.zeros(
         (batch or 2, *image_size),
         dtype=some.dtype if some is not None else torch.get_default_dtype(),
