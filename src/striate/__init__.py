@@ -25,11 +25,17 @@ _HOMES = {
     "Preprocessing": "striate.image.preprocess",
     "Projection": "striate.network.projection",
     "StriateError": "striate.errors",
+    "UpconvNet": "striate.methods.upconvnet.net",
+    "activation_maximization": "striate.methods.activation_maximization",
     "build_atlas": "striate.atlas.engines.local",
+    "caricature": "striate.methods.inversion",
     "deconvnet": "striate.methods.deconvnet",
+    "deep_dream": "striate.methods.deep_dream",
     "gradient": "striate.methods.gradient",
     "guided_backprop": "striate.methods.guided_backprop",
+    "inversion": "striate.methods.inversion",
     "load": "striate.network.loading",
+    "train_upconvnet": "striate.methods.upconvnet.training",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - kept beside the homes of the names

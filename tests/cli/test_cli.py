@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import striate
-from striate.cli.main import main
+from striate.cli.main import app, main
 
 OWN = """
 import torch
@@ -45,7 +45,7 @@ class Depends(Net):
 def make():
     return Net()
 """
-VERBS = ["layers", "atlas", "illustrate", "sheet", "serve", "export", "demo", "doctor"]
+VERBS = [str(verb.name) for verb in (*app.registered_commands, *app.registered_groups)]
 SIZE = ["--resize", "16", "--crop", "16"]
 Run = Callable[..., tuple[int, str, str]]
 

@@ -7,7 +7,19 @@ from types import FrameType
 
 import typer
 
-from striate.cli import atlas, demo, doctor, export, illustrate, layers, serve
+from striate.cli import (
+    atlas,
+    demo,
+    doctor,
+    dream,
+    export,
+    illustrate,
+    invert,
+    layers,
+    maximize,
+    serve,
+    upconv,
+)
 from striate.cli.ending import leave
 from striate.errors import StriateError
 
@@ -23,10 +35,17 @@ app.command("layers")(layers.layers)
 app.add_typer(atlas.app, name="atlas")
 app.command("illustrate")(illustrate.illustrate_command)
 app.command("sheet")(illustrate.sheet_command)
+app.command("maximize")(maximize.maximize)
+app.command("invert")(invert.invert)
+app.add_typer(upconv.app, name="upconv")
+app.command("dream")(dream.dream)
 app.command("serve")(serve.serve)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+
+
+_RESUMABLE = {"atlas", "illustrate", "export", "upconv", "demo"}
 
 
 class _SignalledError(BaseException):
@@ -58,7 +77,9 @@ def main() -> None:
         _say(f"striate: {error}")
         sys.exit(2)
     except _SignalledError as stopped:
-        _say("striate: stopped; what is done is kept, the same command goes on")
+        goes_on = sys.argv[1:2] and sys.argv[1] in _RESUMABLE
+        kept = "; what is done is kept, the same command goes on" if goes_on else ""
+        _say(f"striate: stopped{kept}")
         leave(128 + int(stopped.args[0]))
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +63,37 @@ def encode(
     return buffer.getvalue()
 
 
+def checked_kind(path: Path) -> Literal["png", "webp"]:
+    """Say in which format `save` would write a file: to be asked before long work.
+
+    Args:
+        path: Where the picture is to go.
+
+    Returns:
+        The format.
+
+    Raises:
+        ImageError: If the suffix is of no format, or the folder does not exist.
+
+    Example:
+        >>> checked_kind(Path("sheet.PNG"))
+        'png'
+    """
+    kind: Literal["png", "webp"]
+    match path.suffix.lower():
+        case ".png":
+            kind = "png"
+        case ".webp":
+            kind = "webp"
+        case suffix:
+            msg = f"cannot write {str(path)!r}: suffix {suffix!r} is neither '.png' nor '.webp'"
+            raise ImageError(msg)
+    if not path.parent.is_dir():
+        msg = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first"
+        raise ImageError(msg)
+    return kind
+
+
 def save(picture: Display, path: Path) -> None:
     """Write a picture to a file, whole or not at all.
 
@@ -82,19 +114,36 @@ def save(picture: Display, path: Path) -> None:
         ...     print([file.name for file in Path(folder).iterdir()])
         ['black.png']
     """
-    kind: Literal["png", "webp"]
-    match path.suffix.lower():
-        case ".png":
-            kind = "png"
-        case ".webp":
-            kind = "webp"
-        case suffix:
-            msg = f"cannot write {str(path)!r}: suffix {suffix!r} is neither '.png' nor '.webp'"
-            raise ImageError(msg)
-    if not path.parent.is_dir():
-        msg = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first"
+    kind = checked_kind(path)
+    _write(encode(picture, kind), path)
+
+
+def save_moving(pictures: Sequence[Display], path: Path, *, milliseconds: int = 60) -> None:
+    """Write pictures of one size as a moving one that starts again, whole or not at all.
+
+    Args:
+        pictures: At least one.
+        path: Where; a ``.webp`` file.
+        milliseconds: How long each is shown.
+
+    Raises:
+        ImageError: If the suffix is another, the folder does not exist, or there is no picture.
+    """
+    if checked_kind(path) != "webp" or not pictures:
+        msg = (
+            f"{len(pictures)} pictures as {str(path)!r}: a moving picture has some, and is a .webp"
+        )
         raise ImageError(msg)
-    data = encode(picture, kind)
+    first, *others = [Image.fromarray(picture) for picture in pictures]
+    buffer = io.BytesIO()
+    first.save(
+        buffer, "webp", save_all=True, append_images=others, duration=milliseconds, loop=0,
+        quality=80, method=2,
+    )  # fmt: skip
+    _write(buffer.getvalue(), path)
+
+
+def _write(data: bytes, path: Path) -> None:
     # A short random name in the same folder: a rename is atomic only inside one file system, and
     # the final name may already have the longest length allowed.
     draft = path.parent / f".{secrets.token_hex(8)}"

@@ -1,0 +1,237 @@
+"""Activation maximization: the image that excites a unit most.
+
+    x* = argmax a(x) - R(x)
+
+by gradient ascent from noise, where ``R`` (or what is done to ``x`` after each step, or how ``x``
+is parameterised) keeps the image natural. Many units share each step; each image comes with the
+activation that it reached, and with its unit's rank in the layer.
+
+Source:
+    Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep Network",
+    Univ. de Montreal 1341, 2009 (``erhan``); Simonyan et al., ICLR workshop 2014, section 2
+    (``simonyan``); Yosinski et al., "Understanding Neural Networks Through Deep Visualization",
+    ICML DL workshop 2015, section 3, Table 1 (``yosinski-1`` to ``-4``); Olah et al., "Feature
+    Visualization", Distill 2017 (``modern``).
+
+Differs from the source:
+    The canvas is as large as what the neuron sees, plus a margin, where that is smaller than the
+    image. A unit of a convolution is maximized at one place, as in Yosinski et al. In the first
+    steps rectifiers that are dead lead on what would revive them, with every preset. Simonyan et
+    al. do not publish their weight, nor Erhan et al. their radius: ours are in
+    `striate.optimize.presets`.
+
+Applies to:
+    Every layer that a gradient comes back from. Class scores are taken before the softmax
+    (`Network.scores`).
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from striate.errors import MethodError
+from striate.network.address import Address
+from striate.network.network import Network
+from striate.optimize import maximize
+from striate.optimize.ascend import Frame
+from striate.optimize.presets import preset_named
+from striate.optimize.space import Space
+from striate.shapes import Box, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Maximized:
+    """Images that units like, with what they reached.
+
+    Attributes:
+        addresses: The unit or neuron of each image.
+        images: In pixel space, [0, 1], of the network's own input size (or ``size``, if larger).
+            Around the canvas they show the mean.
+        activations: The largest activation of the unit on that very image; of a neuron, its own.
+        ranks: How many units of the layer have a larger activation on the image, plus 1.
+        boxes: Where the canvas lies in each image: (top, left, bottom, right).
+        preset: How they were made.
+        seed: Of the noise.
+        steps: How many.
+        network: Name of the network.
+    """
+
+    addresses: tuple[Address, ...]
+    images: Float[Tensor, "images channels height width"]
+    activations: Float[Tensor, " images"]
+    ranks: Int[Tensor, " images"]
+    boxes: tuple[Box, ...]
+    preset: str
+    seed: int
+    steps: int
+    network: str
+
+    def picture(self, index: int) -> Image:
+        """Return one image without the mean around it, in pixel space."""
+        top, left, bottom, right = self.boxes[index]
+        return self.images[index, :, top:bottom, left:right]
+
+    def described(self, maxima: Mapping[str, float] | None = None) -> list[list[str]]:
+        """Say of each image what it reached, in a few words.
+
+        Args:
+            maxima: Largest activation of units on real images, by address ("layer3:7").
+
+        Returns:
+            Lines for each image.
+        """
+        found = []
+        for address, value, rank in zip(
+            self.addresses, self.activations.tolist(), self.ranks.tolist(), strict=True
+        ):
+            lines = [f"reaches {value:.4g}", f"rank {rank} in its layer"]
+            real = (maxima or {}).get(f"{address.layer}:{address.unit}")
+            if real is not None and real > 0:
+                lines[0] += f", {value / real:.2f} of its maximum on images, {real:.4g}"
+            found.append(lines)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MaximizationFrame:
+    """The state of some of the images at one step.
+
+    Attributes:
+        places: Index of each of its images among all that are asked for.
+        frame: Step, images of the canvas (network space), objective.
+        job: Which units, on which canvas.
+        done: Steps that are done, of all jobs.
+        total: Steps that there are to do.
+    """
+
+    places: tuple[int, ...]
+    frame: Frame
+    job: maximize.Job
+    done: int
+    total: int
+
+
+def activation_maximization(
+    network: Network,
+    addresses: Sequence[str | Address],
+    *,
+    preset: str = "modern",
+    seed: int = 0,
+    size: int | None = None,
+    steps: int | None = None,
+    diversity: int = 1,
+) -> Maximized:
+    """Make an image for each of some units that excites it as much as possible.
+
+    Args:
+        network: From `striate.load`.
+        addresses: Units, such as "layer3:7", or neurons, "layer3:7@2,5"; of any layers.
+        preset: "modern", "yosinski-1" to "yosinski-4", "erhan" or "simonyan".
+        seed: Of the noise to start from and of the random changes. A unit's image does not depend
+            on the units beside it, up to rounding.
+        size: Side of the canvas in pixels; None: what a neuron sees, plus a margin.
+        steps: How many; the preset's if None.
+        diversity: How many images for each unit; more than one are made to differ in style.
+
+    Returns:
+        Images and what they reached, in the order of the addresses (facets of a unit together).
+
+    Raises:
+        AddressError: If an address does not exist.
+        MethodError: If an address is a whole layer, there is no such preset, or a layer has no
+            gradient.
+
+    Example:
+        >>> import striate
+        >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
+        >>> network = striate.load(module, image_size=(2, 2))
+        >>> found = striate.activation_maximization(network, ["1:0", "1:1"], preset="erhan")
+        >>> found.images.shape, found.ranks.tolist()
+        (torch.Size([2, 3, 2, 2]), [1, 1])
+    """
+    last: dict[maximize.Job, Frame] = {}
+    made = activation_maximization_frames(
+        network, addresses, preset=preset, seed=seed, size=size, steps=steps, diversity=diversity
+    )
+    for found in made:
+        last[found.job] = found.frame
+    taken = preset_named(preset).steps if steps is None else steps
+    return finished(network, last, preset=preset, seed=seed, steps=taken)
+
+
+def activation_maximization_frames(
+    network: Network,
+    addresses: Sequence[str | Address],
+    *,
+    preset: str = "modern",
+    seed: int = 0,
+    size: int | None = None,
+    steps: int | None = None,
+    diversity: int = 1,
+) -> Generator[MaximizationFrame, None, None]:
+    """Do as `activation_maximization` does, and yield each step; batch after batch of units.
+
+    Raises:
+        MethodError: Besides, if there are no addresses, no steps, or no images a unit.
+    """
+    chosen = preset_named(preset)
+    if not addresses or diversity < 1 or (steps is not None and steps < 1):
+        msg = (
+            f"{len(addresses)} addresses, {diversity} images each, steps={steps}: at least one of "
+            "each is needed"
+        )
+        raise MethodError(msg)
+    asked = [address for address in addresses for _ in range(diversity)]
+    jobs = maximize.plan(network, asked, chosen, size=size, together=diversity)
+    for number, job in enumerate(jobs):
+        extra = maximize.apart(job, chosen.place) if diversity > 1 else None
+        for frame in maximize.run(network, job, chosen, seed=seed, steps=steps, extra=extra):
+            done = number * frame.steps + frame.step + 1
+            yield MaximizationFrame(job.places, frame, job, done, len(jobs) * frame.steps)
+
+
+def finished(
+    network: Network,
+    frames: Mapping[maximize.Job, Frame],
+    *,
+    preset: str,
+    seed: int = 0,
+    steps: int,
+) -> Maximized:
+    """Put the best images so far into the network's own size, and measure what they reach there.
+
+    Args:
+        network: The network.
+        frames: The last frame of each job; jobs that are missing are left out.
+        preset: How they were made.
+        seed: Likewise.
+        steps: How many there were to be.
+
+    Returns:
+        Images in the order of their places.
+    """
+    space = Space.of(network)
+    found: list[tuple[int, Address, Tensor, float, int, Box]] = []
+    for job, frame in frames.items():
+        pixels = space.pixels(job.placed(frame.best)).clamp(0, 1)
+        peaks = maximize.judged(network, job, space.network(pixels))
+        for place, neuron, image, (activation, rank) in zip(
+            job.places, job.asked, pixels, peaks, strict=True
+        ):
+            found.append((place, neuron, image, activation, rank, job.box))
+    found.sort(key=lambda one: one[0])
+    _, addresses, images, activations, ranks, boxes = zip(*found, strict=True)
+    return Maximized(
+        addresses=addresses,
+        images=torch.stack(images),
+        activations=torch.tensor(activations, dtype=torch.float64),
+        ranks=torch.tensor(ranks),
+        boxes=boxes,
+        preset=preset,
+        seed=seed,
+        steps=steps,
+        network=network.name,
+    )

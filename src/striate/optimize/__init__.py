@@ -1,0 +1,1 @@
+"""Making an image by gradient: what maximization, inversion and dreaming share."""

@@ -1,0 +1,194 @@
+"""The loop that makes images: a generator of frames that keeps the best of what it saw.
+
+A step: images of the canvas, transformed; maps of the layers; value of the objective minus the
+penalties; gradient; update; bounds and regularizers. The step is left out behind the last frame, so
+that each frame's value is that of its images.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from striate.errors import MethodError
+from striate.optimize.canvas import Canvas, Pixels
+from striate.optimize.objective import Objective
+from striate.optimize.prior import Penalty, Regularizer
+from striate.optimize.transform import Transform
+from striate.optimize.update import Adam, Update
+from striate.optimize.view import View, check_reachable
+from striate.shapes import Images
+
+
+class DivergedError(MethodError):
+    """The objective stopped being finite."""
+
+
+REDIRECTED_STEPS = 16
+"""Lucid's: for so many steps dead rectifiers lead on what would revive them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to ascend.
+
+    Attributes:
+        steps: How many.
+        update: From gradients to steps.
+        penalties: Weights and priors of the images as the canvas counts them, subtracted.
+        regularizers: Applied after each step, in this order; a canvas of pixels only.
+        bounds: Lowest and highest value of each channel, kept after each step; likewise.
+        transforms: Applied to the images before the network, each in turn.
+        redirected: For how many steps dead rectifiers are helped.
+        slope: Norm that the first gradient of each image's objective is scaled to, so that
+            published step sizes hold for networks of other scales; None leaves it as it is.
+    """
+
+    steps: int
+    update: Update = field(default_factory=Adam)
+    penalties: tuple[tuple[float, Penalty], ...] = ()
+    regularizers: tuple[Regularizer, ...] = ()
+    bounds: tuple[Tensor, Tensor] | None = None
+    transforms: tuple[Transform, ...] = ()
+    redirected: int = REDIRECTED_STEPS
+    slope: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The state at one step.
+
+    Attributes:
+        step: Its number, from 0.
+        steps: How many there will be.
+        images: In network space, not transformed.
+        values: The objective of each image, penalties not counted; of the transformed image where
+            there are transforms.
+        best: The images with the highest values so far; without transforms, of this very frame or
+            an earlier one; with transforms, this frame's (values of two steps do not compare).
+        best_values: Their values.
+    """
+
+    step: int
+    steps: int
+    images: Images
+    values: Tensor
+    best: Images
+    best_values: Tensor
+
+
+def ascend(
+    view: View,
+    canvas: Canvas,
+    objective: Objective,
+    recipe: Recipe,
+    *,
+    generator: torch.Generator | None = None,
+) -> Generator[Frame, None, None]:
+    """Make images that an objective is large for.
+
+    Args:
+        view: The layers that the objective looks at.
+        canvas: What is changed, in place.
+        objective: What is made large, for each image of its own.
+        recipe: How.
+        generator: For the transforms; a fresh one with seed 0 if None.
+
+    Yields:
+        A frame for each step. Close the generator to stop early: the last frame has the best.
+
+    Raises:
+        MethodError: If no gradient comes back, a value is not finite (then a `DivergedError`), or
+            a canvas that is not of pixels is to be regularized or bounded.
+    """
+    if (recipe.regularizers or recipe.bounds) and not isinstance(canvas, Pixels):
+        msg = "regularizers and bounds work on pixels; this canvas is a spectrum or a pyramid"
+        raise MethodError(msg)
+    generator = torch.Generator().manual_seed(0) if generator is None else generator
+    step = recipe.update.begin(canvas.parameters)
+    best, best_values, scale = Tensor(), Tensor(), None
+    if recipe.slope is not None:
+        scale = _scale(view, canvas, objective, recipe)
+    for number in range(recipe.steps):
+        images, values, gradients = _gradients(
+            view, canvas, objective, recipe, number, generator, scale
+        )
+        if number == 0 or recipe.transforms:
+            best, best_values = images, values
+        else:
+            better = values > best_values
+            best = torch.where(better[:, None, None, None], images, best)
+            best_values = torch.where(better, values, best_values)
+        # What a caller does with gradients off or on between two frames is its own affair.
+        yield Frame(number, recipe.steps, images, values, best, best_values)
+        if number < recipe.steps - 1:
+            _move(canvas, gradients, step, recipe, number)
+
+
+def _gradients(
+    view: View,
+    canvas: Canvas,
+    objective: Objective,
+    recipe: Recipe,
+    number: int,
+    generator: torch.Generator,
+    scale: Tensor | None,
+) -> tuple[Images, Tensor, Sequence[Tensor]]:
+    """Return the canvas's images, their values, and the gradients by the canvas's parameters.
+
+    Raises:
+        DivergedError: If the objective is not finite.
+    """
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        images = canvas.images()
+        shown = images
+        for transform in recipe.transforms:
+            shown = transform(shown, generator)
+        seen = view(shown, redirected=number < recipe.redirected) if view.names else {}
+        for name, maps in seen.items():
+            check_reachable(maps, name)
+        values = objective(seen, shown)
+        total = (values if scale is None else scale * values).sum()
+        for weight, penalty in recipe.penalties:
+            total = total - weight * penalty(_counted(canvas, images)).sum()
+        if not bool(torch.isfinite(total)):
+            msg = (
+                f"the objective became {float(total.detach())} at step {number}: take smaller "
+                "steps, or stronger priors"
+            )
+            raise DivergedError(msg)
+        gradients = torch.autograd.grad(total, canvas.parameters)
+    return images.detach().clone(), values.detach(), gradients
+
+
+def _scale(view: View, canvas: Canvas, objective: Objective, recipe: Recipe) -> Tensor:
+    """Return the factor of each image's objective that gives its first gradient the right size."""
+    alone = replace(recipe, penalties=(), transforms=())
+    _, values, gradients = _gradients(
+        view, canvas, objective, alone, 0, torch.Generator(), torch.ones(())
+    )
+    squares = torch.stack([gradient.square().flatten(1).sum(1) for gradient in gradients])
+    size = squares.sum(0).sqrt()
+    return torch.where(size > 0, (recipe.slope or 0.0) / size, torch.ones_like(values))
+
+
+def _counted(canvas: Canvas, images: Images) -> Images:
+    return canvas.values if isinstance(canvas, Pixels) else images
+
+
+@torch.no_grad()
+def _move(
+    canvas: Canvas,
+    gradients: Sequence[Tensor],
+    step: Callable[[Sequence[Tensor], int], None],
+    recipe: Recipe,
+    number: int,
+) -> None:
+    step(gradients, number)
+    if not isinstance(canvas, Pixels):
+        return
+    for regularizer in recipe.regularizers:
+        canvas.values.copy_(regularizer(canvas.values, gradients[0], number))
+    if recipe.bounds is not None:
+        canvas.values.clamp_(*recipe.bounds)

@@ -1,0 +1,284 @@
+"""The descent of an inversion: many starts in a batch, phase after phase, the best of each kept."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from striate.errors import MethodError
+from striate.network.address import Address
+from striate.network.network import Network
+from striate.optimize.ascend import DivergedError, ascend
+from striate.optimize.canvas import Pixels
+from striate.optimize.objective import Objective, Seen, custom, features
+from striate.optimize.preimage import Canvases, Phase, Settings
+from striate.optimize.space import Space
+from striate.optimize.view import View
+from striate.shapes import Image, Images
+
+Loss = Literal["l2", "inner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The activations that an inversion is to meet.
+
+    Attributes:
+        network: The network.
+        view: Its one layer.
+        original: The image that they are of, in network space.
+        wanted: The activations, those that do not count being 0.
+        mask: How much each counts.
+        loss: "l2", ``||m F(x) - F0||^2``, or "inner", ``-<F(x), F0>``; both over ``||F0||^2``.
+    """
+
+    network: Network
+    view: View
+    original: Image
+    wanted: Float[Tensor, "units rows columns"]
+    mask: Float[Tensor, "units rows columns"]
+    loss: Loss
+
+    @property
+    def layer(self) -> str:
+        """Address of the layer."""
+        return self.view.names[0]
+
+    @property
+    def space(self) -> Space:
+        """How its images are counted."""
+        return Space.of(self.network).centred()
+
+    @property
+    def square(self) -> float:
+        """What errors are normalised by: ``||F0||^2``."""
+        return float(self.wanted.square().sum())
+
+    def objective(self, scale: float) -> Objective:
+        """Return minus the loss, times a factor."""
+        if self.loss == "l2":
+            return scale * features(self.layer, self.wanted, mask=self.mask)
+        name, wanted, square = self.layer, self.wanted, self.square
+
+        def inner(seen: Seen, _images: Images) -> Tensor:
+            return (seen[name] * wanted).flatten(1).sum(1) / square
+
+        return scale * custom([name], inner, f"inner product with {name}")
+
+    def measured(self, images: Images) -> list[tuple[float, float]]:
+        """Return the error and the similarity, ``<F(x), F0> / ||F0||^2``, of each image."""
+        found = []
+        with torch.no_grad():
+            for part in torch.split(images, self.view.batch(len(images))):
+                for maps in self.view(part)[self.layer]:
+                    error = (maps * self.mask - self.wanted).square().sum()
+                    inner = (maps * self.wanted).sum()
+                    found.append((float(error) / self.square, float(inner) / self.square))
+        return found
+
+
+def goal_of(
+    network: Network,
+    image: Image,
+    layer: str | Address,
+    *,
+    loss: Loss,
+    mask: Tensor | None = None,
+    rectified: bool = False,
+) -> Goal:
+    """Return what an inversion of a layer is to meet.
+
+    Args:
+        network: The network.
+        image: (channels, height, width), preprocessed.
+        layer: Address of the layer.
+        loss: How it is compared.
+        mask: Which activations count; all if None.
+        rectified: Whether negative activations are taken as 0.
+
+    Returns:
+        The goal.
+
+    Raises:
+        AddressError: If the layer does not exist, or has no units.
+        MethodError: If the mask does not fit, or no activation that counts is other than 0.
+    """
+    if image.ndim != 3:
+        msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
+        raise MethodError(msg)
+    channels, height, width = image.shape
+    view = View(network, [network.layers.whole(layer).address], (channels, height, width))
+    name = view.names[0]
+    with torch.inference_mode(mode=False), torch.no_grad():
+        original = image.to(device=network.device, dtype=network.dtype).clone()
+        wanted = view(original[None])[name][0]
+        chosen = torch.ones_like(wanted)
+        if mask is not None:
+            try:
+                chosen = mask.to(wanted).expand_as(wanted).clone()
+            except RuntimeError as error:
+                msg = (
+                    f"the mask has shape {tuple(mask.shape)}, the maps of {name} have "
+                    f"{tuple(wanted.shape)} (units, rows, columns); give it that shape"
+                )
+                raise MethodError(msg) from error
+        wanted = (wanted.clamp(min=0) if rectified else wanted) * chosen
+    if not bool(wanted.any()):
+        part = "" if mask is None else ", where the mask is,"
+        msg = (
+            f"{name}{part} is 0 everywhere for this image: there is nothing to meet, and no error "
+            "can be normalised by it; take another image, or a layer before"
+        )
+        raise MethodError(msg)
+    return Goal(network, view, original, wanted, chosen, loss)
+
+
+@dataclass(frozen=True, slots=True)
+class InversionFrame:
+    """The state of an inversion at one step.
+
+    Attributes:
+        step: How many steps are done; 0 again where a descent diverged and began anew, slower.
+        steps: How many there will be, of all batches of restarts.
+        images: Of the batch at work, in network space.
+        losses: Their loss (for "l2" the normalised error); under jitter, of what the network saw.
+        energies: The priors added.
+        best: The best image so far of each restart that has begun.
+        best_energies: Their energies.
+        seed: Of the first restart.
+        goal: What is to be met.
+        settings: How.
+    """
+
+    step: int
+    steps: int
+    images: Images
+    losses: Float[Tensor, " images"]
+    energies: Float[Tensor, " images"]
+    best: Float[Tensor, "restarts channels height width"]
+    best_energies: Float[Tensor, " restarts"]
+    seed: int
+    goal: Goal
+    settings: Settings
+
+
+def descend(
+    goal: Goal, settings: Settings, *, restarts: int, seed: int, start: Image | None = None
+) -> Generator[InversionFrame, None, None]:
+    """Run all restarts, as many at once as memory allows.
+
+    Args:
+        goal: What is to be met.
+        settings: How.
+        restarts: How many.
+        seed: Of the first one; the next has the next.
+        start: What to start from, in network space; the settings' own start if None.
+
+    Yields:
+        A frame for each step, and one before the first of each phase.
+
+    Raises:
+        MethodError: If there is no restart, or no gradient, or the energy stops being finite.
+    """
+    if restarts < 1:
+        msg = f"restarts={restarts}: an inversion starts at least once"
+        raise MethodError(msg)
+    together = goal.view.batch(restarts)
+    firsts = range(0, restarts, together)
+    done: list[InversionFrame] = []
+    for number, first in enumerate(firsts):
+        seeds = range(seed + first, seed + min(first + together, restarts))
+        frame = None
+        for frame in _batch(goal, settings, seeds, start):
+            yield replace(
+                frame,
+                step=number * settings.steps + frame.step,
+                steps=len(firsts) * settings.steps,
+                best=torch.cat([one.best for one in (*done, frame)]),
+                best_energies=torch.cat([one.best_energies for one in (*done, frame)]),
+                seed=seed,
+            )
+        done += [frame] if frame else []
+
+
+def _batch(
+    goal: Goal, settings: Settings, seeds: Sequence[int], start: Image | None
+) -> Generator[InversionFrame, None, None]:
+    """Run some restarts together, at half the rates again and again if they diverge."""
+    while True:
+        try:
+            yield from _attempt(goal, settings, seeds, start)
+        except DivergedError as error:
+            settings = settings.slower(error)
+        else:
+            return
+
+
+def _attempt(
+    goal: Goal, settings: Settings, seeds: Sequence[int], start: Image | None
+) -> Generator[InversionFrame, None, None]:
+    space, jitter = goal.space, torch.Generator().manual_seed(seeds[0])
+    images, done = _first(goal, settings.phases[0], settings, seeds, start), 0
+    for phase in settings.phases:
+        with torch.inference_mode(mode=False):
+            objective = goal.objective(settings.scale)
+            canvas = Pixels(phase.around(images) if done else images, space)
+        best = best_energies = first = torch.empty(0)
+        for frame in ascend(goal.view, canvas, objective, phase.recipe(), generator=jitter):
+            images = phase.middle(frame.images)
+            energies = -frame.values
+            for weight, penalty in phase.penalties:
+                energies = energies + weight * penalty(space.to_bytes(frame.images))
+            energies = energies / settings.scale
+            first = energies if frame.step == 0 else first
+            _check(first, energies, frame.step)
+            # Under jitter energies are of what the network saw by chance: the last image stands.
+            if phase.slack or frame.step == 0:
+                best, best_energies = images, energies
+            else:
+                better = energies < best_energies
+                best = torch.where(better[:, None, None, None], images, best)
+                best_energies = torch.where(better, energies, best_energies)
+            yield InversionFrame(
+                step=done + frame.step,
+                steps=settings.steps,
+                images=images,
+                losses=-frame.values / settings.scale,
+                energies=energies,
+                best=best,
+                best_energies=best_energies,
+                seed=seeds[0],
+                goal=goal,
+                settings=settings,
+            )
+        done += phase.steps
+
+
+def _check(first: Tensor, energies: Tensor, step: int) -> None:
+    """Stop a descent that goes uphill, before it ends in infinity.
+
+    Raises:
+        DivergedError: If an energy is a thousandfold of what it was.
+    """
+    far = energies > 1000 * (1 + first.abs())
+    if bool(far.any()):
+        msg = (
+            f"the energy grew from {float(first[far][0]):.3g} to {float(energies[far][0]):.3g} in "
+            f"{step} steps: take smaller steps, or stronger priors"
+        )
+        raise DivergedError(msg)
+
+
+def _first(
+    goal: Goal, phase: Phase, settings: Settings, seeds: Sequence[int], start: Image | None
+) -> Canvases:
+    """Return the canvases that some descents start from, in network space."""
+    if start is not None:
+        return phase.around(start.expand(len(seeds), *start.shape))
+    space, (channels, height, width) = goal.space, goal.original.shape
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    size = channels, height + phase.slack, width + phase.slack
+    return space.from_bytes(settings.start(size, generators).to(space.mean))

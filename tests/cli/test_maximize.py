@@ -1,0 +1,141 @@
+"""``striate maximize``: the picture, its numbers, and what a stop leaves behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.cli.main import main
+
+OWN = """
+import torch
+from torch import nn
+
+def make():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.ReLU())
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 3)
+    return net
+"""
+NETWORK = ["own:make", "--resize", "24", "--crop", "24"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the user's own network, where the command runs."""
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+@pytest.fixture
+def striate_(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Run:
+    """Run a verb here; returns exit code, standard output and error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["striate", *map(str, arguments)])
+        code = 0
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            sys.modules.pop("own", None)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_a_sheet_with_what_each_unit_reached(striate_: Run, place: Path) -> None:
+    code, out, _ = striate_("maximize", *NETWORK, "1:2", "3:0", "-o", "best.png", "--steps", "5")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[2] == "best.png"
+    for line, address in zip(lines[:2], ("1:2", "3:0"), strict=True):
+        assert re.fullmatch(rf"{address}: reaches [\d.e+-]+, rank \d in its layer", line)
+    with Image.open(place / "best.png") as opened:
+        picture = np.asarray(opened)
+    # Canvases of 3 + 16 and 7 + 16 pixels, enlarged by 10 and 8, a title and two or three lines.
+    assert picture.shape[1] == 19 * 10 + 8 + 23 * 8
+    assert picture.std() > 5
+
+
+def test_facets_and_a_moving_picture(striate_: Run, place: Path) -> None:
+    code, out, _ = striate_(
+        "maximize", *NETWORK, "1:2", "-o", "best.webp", "--steps", "6", "--diversity", "3",
+        "--video", "way.webp", "--columns", "3",
+    )  # fmt: skip
+    assert code == 0
+    assert len(out.splitlines()) == 4
+    with Image.open(place / "way.webp") as moving:
+        assert moving.n_frames == 6
+        assert moving.size == (3 * 190 + 2 * 2, 190)
+
+
+def test_maxima_of_an_atlas_are_said(striate_: Run, place: Path) -> None:
+    (place / "images").mkdir()
+    for number in range(4):
+        levels = np.random.default_rng(number).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(place / "images" / f"{number}.png")
+    assert striate_("atlas", *NETWORK, "images", "-o", "atlas")[0] == 0
+    code, out, _ = striate_(
+        "maximize", *NETWORK, "1:2", "-o", "best.png", "--steps", "5", "--atlas", "atlas"
+    )
+    assert code == 0
+    found = re.search(r"reaches ([\d.]+), ([\d.]+) of its maximum on images, ([\d.]+),", out)
+    assert found
+    reached, share, real = map(float, found.groups())
+    assert share == pytest.approx(reached / real, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["9:1", "-o", "best.png"], "no layer '9'"),
+        (["1:9", "-o", "best.png"], "units 0 to 3"),
+        (["1:1", "-o", "best.gif"], "neither '.png' nor '.webp'"),
+        (["1:1", "-o", "nowhere/best.png"], "no folder"),
+        (["1:1", "-o", "best.png", "--preset", "best"], "there are modern"),
+        (["1:1", "-o", "best.png", "--video", "way.png", "--steps", "2"], ".webp"),
+    ],
+)
+def test_errors_say_what_would_work(
+    striate_: Run, place: Path, arguments: list[str], said: str
+) -> None:
+    code, _, err = striate_("maximize", *NETWORK, *arguments)
+    assert code == 2
+    assert said in err
+
+
+def test_a_stop_keeps_the_best_so_far(place: Path) -> None:
+    command = [sys.executable, "-m", "striate.cli.main", "maximize", *NETWORK, "3:1"]
+    with subprocess.Popen(
+        [*command, "-o", "best.png", "--steps", "1000000"],
+        cwd=place, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(place)},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        # The first line of progress comes when the first steps are done.
+        assert "steps" in process.stderr.readline()
+        time.sleep(0.5)
+        process.terminate()
+        assert process.wait(60) == 143
+    with Image.open(place / "best.png") as picture:
+        assert picture.size[0] > 100

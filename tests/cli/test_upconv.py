@@ -1,0 +1,197 @@
+"""``striate upconv``: training, going on, and the picture of an inversion."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.cli.main import main
+
+OWN = """
+import torch
+from torch import nn
+
+def make(seed=1):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.ReLU())
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 3)
+    return net
+
+def other():
+    return make(2)
+"""
+SIZE = ["--resize", "16", "--crop", "16"]
+QUICK = ["--epochs", "2", "--batch", "4", "--width", "4"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the user's own network, and pictures."""
+    folder = tmp_path_factory.mktemp("upconv with spaces")
+    (folder / "own.py").write_text(OWN)
+    (folder / "images").mkdir()
+    for number in range(12):
+        levels = np.random.default_rng(number).integers(0, 256, (18, 20, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(folder / "images" / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def striate_(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Run `striate upconv ARGUMENTS` here; returns exit code, standard output and error."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["striate", "upconv", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, *capfd.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def trained(striate_: Run, tmp_path: Path) -> Path:
+    out = tmp_path / "net.safetensors"
+    good(striate_, "train", "own:make", "images", "--layer", "1", "-o", out, *SIZE, *QUICK)
+    return out
+
+
+def good(run: Run, *arguments: object) -> str:
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    return out
+
+
+def bad(run: Run, *arguments: object) -> str:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, ""), err
+    assert err.startswith("striate: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_train_says_what_it_made(striate_: Run, tmp_path: Path) -> None:
+    out = tmp_path / "net.safetensors"
+    command = ["train", "own:make", "images", "--layer", "1", "-o", out, *SIZE, *QUICK]
+    code, said, err = striate_(*command)
+    assert code == 0, err
+    assert said.startswith(f"{out}: 6 batches, loss ")
+    assert said.endswith("of the mean distance between 2 held-out images\n")
+    assert "6 of 6 batches" in err
+    before = out.read_bytes()
+    # Everything is done: the same command says the same, and writes nothing.
+    assert good(striate_, *command, "--resume") == said
+    assert out.read_bytes() == before
+    assert good(striate_, *command, "--restart") == said
+    assert out.read_bytes() == before  # a training is what its seed says
+
+
+def test_another_training_needs_restart_or_another_file(striate_: Run, trained: Path) -> None:
+    command = ["train", "own:make", "images", "--layer", "1", "-o", trained, *SIZE, *QUICK]
+    assert "seed: 0, not 3" in bad(striate_, *command, "--seed", 3)
+    before = trained.read_bytes()
+    good(striate_, *command, "--seed", 3, "--flip", "--size", 8, "--restart")
+    assert trained.read_bytes() != before
+
+
+def test_what_cannot_be_read_is_named(striate_: Run, place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for path in (place / "images").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "bad.png").write_bytes(b"nothing")
+    out = tmp_path / "net"
+    said = good(striate_, "train", "own:make", folder, "--layer", "1", "-o", out, *SIZE, *QUICK)
+    assert said.startswith("  skipped 'bad.png': cannot read ")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_invert_draws_each_image_beside_its_guess(
+    striate_: Run, place: Path, trained: Path, tmp_path: Path, suffix: str
+) -> None:
+    images = [place / "images" / f"{number}.png" for number in (3, 5)]
+    out = tmp_path / f"pairs.{suffix}"
+    said = good(striate_, "invert", trained, "own:make", *images, "-o", out, *SIZE).splitlines()
+    assert [line.split(":")[0] for line in said[:2]] == ["'3.png'", "'5.png'"]
+    for line in said[:2]:
+        numbers = [float(part.split()[-1]) for part in line.split(": ")[1].split(", ")]
+        assert len(numbers) == 2
+        assert all(0 < number < 10 for number in numbers)
+    assert said[2:] == [str(out)]
+    with Image.open(out) as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    if suffix == "png":
+        # The first original, as the network reads it, stands at the left; its guess 8 pixels on.
+        with Image.open(images[0]) as opened:
+            shown = np.asarray(opened.resize((17, 16), Image.Resampling.BILINEAR))[:, :16]
+        rows = [
+            r for r in range(len(picture) - 15) if np.array_equal(picture[r : r + 16, :16], shown)
+        ]
+        assert len(rows) == 1
+        guess = picture[rows[0] : rows[0] + 16, 24:40]
+        assert (picture[rows[0] : rows[0] + 16, 16:24] == 255).all()
+        assert len(np.unique(guess.reshape(-1, 3), axis=0)) > 50
+        assert not np.array_equal(guess, shown)
+
+
+def test_misfits_are_one_line(striate_: Run, place: Path, trained: Path, tmp_path: Path) -> None:
+    image, out = place / "images" / "0.png", tmp_path / "x.png"
+    said = bad(striate_, "invert", trained, "own:other", image, "-o", out, *SIZE)
+    assert "weights or graph of own:other differ" in said
+    size = ["--resize", 20, "--crop", 20]
+    assert "(3, 20, 20)" in bad(striate_, "invert", trained, "own:make", image, "-o", out, *size)
+    assert "is no UpconvNet" in bad(striate_, "invert", image, "own:make", image, "-o", out, *SIZE)
+    train = ["train", "own:make", "images", *SIZE, *QUICK]
+    assert "no layer '7'" in bad(striate_, *train, "--layer", 7, "-o", out)
+    assert "is no UpconvNet" in bad(striate_, *train, "--layer", 1, "-o", image)
+    assert "no folder" in bad(striate_, *train, "--layer", 1, "-o", tmp_path / "a" / "b")
+    later = tmp_path / "x.gif"
+    assert "'.gif'" in bad(striate_, "invert", "nothing", "own:nobody", image, "-o", later)
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_stopped_training_goes_on(striate_: Run, place: Path, trained: Path) -> None:
+    command = ["train", "own:make", "images", "--layer", "1", *SIZE, *QUICK, "--epochs", "60"]
+    path = trained.with_name("stopped")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "striate.cli.main", "upconv", *command, "-o", str(path)],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not path.exists() and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 143, out + err
+    assert "the same command goes on" in err.splitlines()[-1]
+    good(striate_, *command, "-o", path)
+    good(striate_, *command, "-o", trained.with_name("whole"))
+    assert path.read_bytes() == trained.with_name("whole").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["train", "invert"])
+def test_help(striate_: Run, verb: str) -> None:
+    assert verb in good(striate_, "--help")
+    assert "--out" in good(striate_, verb, "--help")
