@@ -20,11 +20,12 @@ from striate.atlas import sheets
 from striate.atlas.illustrate import illustrate
 from striate.atlas.picture_files import PictureFiles, is_stored
 from striate.atlas.pictures import Pictures
+from striate.atlas.portraits import Originals
 from striate.atlas.recipe import image_paths
 from striate.atlas.sheets import THUMBNAILS, UNITS, samples_of
 from striate.atlas.snapshot import open_atlas
 from striate.atlas.store.reader import Atlas
-from striate.errors import AddressError, AtlasError, MethodError
+from striate.errors import AddressError, AtlasError
 from striate.image.crop import crop
 from striate.image.decode import decode
 from striate.image.render import image_picture, projection_picture
@@ -345,11 +346,18 @@ def test_the_deconvnet_says_where_it_does_not_apply(
         module[2].bias.zero_()
     network = striate.load(module, name="odd", resize=16, crop=16)
     atlas = build(pictures_folder, tmp_path / "odd", network=network, layers=["2"])
-    pictures = Pictures(atlas, network)
-    pictures.layer_sheet(0, "crop", 0)
     assert atlas.columns("2")["dead"] == [False, False]
-    with pytest.raises(MethodError, match="i0"):
-        pictures.unit(0, 0)
+    assert "'special_i0'" in (atlas.layer("2").unprojected or "")
+    # Neither the network nor its rules are needed for what there is.
+    strip = Pictures(atlas, None, originals=Originals(atlas, image_paths(atlas))).unit(0, 0)
+    assert pictured(network, atlas) == 2
+    assert PictureFiles(atlas.home).unit(0, 0).read_bytes() == strip
+    shown = decode(strip)
+    below = -(-(shown.shape[0] // 2) // 16) * 16
+    assert (shown[below:] == GREY).all()
+    assert shown[: shown.shape[0] // 2 - 2].std() > 20
+    page = decode(Pictures(atlas, network).layer_sheet(0, "projection", 0))
+    assert len(np.unique(page.reshape(-1, 3), axis=0)) <= 2
 
 
 def test_samples_never_fire_not(network: Network, atlas: Atlas) -> None:

@@ -56,7 +56,6 @@ def illustrate(
         How many units were pictured now; those that had pictures are left as they are.
 
     Raises:
-        MethodError: If the deconvnet does not apply to the network.
         AddressError: If a layer is not in the atlas.
         AtlasError: If the atlas is not finished or not there any more, the network is another,
             another run is writing, or a file cannot be written or an image read.

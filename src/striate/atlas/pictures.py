@@ -70,7 +70,6 @@ class Pictures:
         Raises:
             AddressError: If there is no such unit.
             AtlasError: If it is not stored, and images or network are not there any more.
-            MethodError: If it is not stored, and the deconvnet does not apply to the network.
         """
         row = self._row(layer)
         self._within("unit", unit, row.units, row.address)
@@ -82,7 +81,6 @@ class Pictures:
         Raises:
             AddressError: If there is no such layer, view or page.
             AtlasError: If it is not stored, and images or network are not there any more.
-            MethodError: If it is not stored, and the deconvnet does not apply to the network.
         """
         row = self._row(layer)
         if view not in VIEWS:
@@ -198,7 +196,8 @@ class Pictures:
     def _strip(self, row: LayerRow, unit: int) -> bytes:
         if not shown_entries(self._atlas, row.address)[unit]:
             return encoded(sheets.strip([], []), 1)
-        originals, network = self._images(), self._loaded()
+        originals = self._images()
+        network = self._loaded() if row.unprojected is None else None
         (made,) = unit_pictures(
             network, self._atlas, originals, row.address, [unit], side=self._side
         )
@@ -235,7 +234,7 @@ class Pictures:
     def _first_projections(
         self, row: LayerRow, entries: dict[int, list[Entry]]
     ) -> dict[int, Picture]:
-        if not entries:
+        if not entries or row.unprojected is not None:
             return {}
         originals, network, units = self._images(), self._loaded(), list(entries)
         first = [entries[unit][0] for unit in units]

@@ -175,7 +175,7 @@ def crop_picture(
 
 
 def unit_pictures(
-    network: Network,
+    network: Network | None,
     atlas: Atlas,
     originals: Originals,
     layer: str,
@@ -186,7 +186,7 @@ def unit_pictures(
     """Make the pictures of some units of a layer.
 
     Args:
-        network: The atlas's network.
+        network: The atlas's network; None will do where the deconvnet does not apply to the layer.
         atlas: The atlas.
         originals: Its images.
         layer: Address of the layer.
@@ -194,10 +194,10 @@ def unit_pictures(
         side: Make tiles no larger than this; None: as large as the receptive field.
 
     Yields:
-        Each unit's pictures, as they are done: in any order.
+        Each unit's pictures, as they are done: in any order. Projections are mid-grey where there
+        is nothing to project, and where the deconvnet does not apply.
 
     Raises:
-        MethodError: If the deconvnet does not apply to the network.
         AtlasError: If an image cannot be read any more.
     """
     row, every = atlas.layer(layer), shown_entries(atlas, layer)
@@ -248,7 +248,7 @@ def in_order(futures: Iterable[Future[Result]], ahead: int) -> Iterator[Result]:
 
 
 def _projected(
-    network: Network,
+    network: Network | None,
     originals: Originals,
     row: LayerRow,
     entries: dict[int, list[Entry]],
@@ -257,6 +257,9 @@ def _projected(
 ) -> Iterator[tuple[int, Sequence[Future[Display] | None]]]:
     """Project all entries that are positive; yield each unit when its last one is under way."""
     made: dict[int, list[Future[Display] | None]] = {u: [None] * len(e) for u, e in entries.items()}
+    if network is None or row.unprojected is not None:
+        yield from made.items()
+        return
     wanted = [(u, k) for u in entries for k, entry in enumerate(entries[u]) if entry.value > 0]
     left = {unit: sum(entry.value > 0 for entry in entries[unit]) for unit in entries}
     yield from ((unit, made[unit]) for unit, count in left.items() if count == 0)

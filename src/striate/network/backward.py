@@ -145,12 +145,47 @@ def _build(trace: Trace, node: fx.Node, rule: Rule) -> Backward:
     return Backward(cut(trace, [node], wrap=wrap), tuple(extended))
 
 
+def refusals(trace: Trace) -> dict[fx.Node, str]:
+    """Say why the deconvnet does not apply to nodes, without running anything.
+
+    Args:
+        trace: The graph, marked by `Layers`.
+
+    Returns:
+        The reason by node; it applies to nodes that are missing.
+    """
+    unknown: dict[fx.Node, str] = {}
+    passes = {trace.images}
+    for node in trace.graph.nodes:
+        if not node.meta.get("depends") or node is trace.images:
+            continue
+        sources = data_inputs(node)
+        names = [unknown[source] for source in sources if source in unknown]
+        if _is_unknown(node) or names:
+            unknown[node] = names[0] if names else operation(node)
+        value = node.meta.get("val")
+        whole = isinstance(value, Tensor) and not value.is_floating_point()
+        if not whole and operation(node) != "detach" and any(s in passes for s in sources):
+            passes.add(node)
+    dead = "it only compares or counts: no signal comes back through it"
+    return {
+        node: f"nothing is known of operation {unknown[node]!r}, its rule could be missing"
+        if node in unknown
+        else dead
+        for node in trace.graph.nodes
+        if node.meta.get("depends") and (node in unknown or node not in passes)
+    }
+
+
+def _is_unknown(node: fx.Node) -> bool:
+    return operation(node) not in KNOWN and not node.meta.get("edit", False)
+
+
 def _refuse_unknown(node: fx.Node, rule: Rule) -> None:
-    name = operation(node)
-    if name not in KNOWN and not node.meta.get("edit", False):
+    if _is_unknown(node):
         msg = (
-            f"{rule} does not apply: nothing is known of operation {name!r}, and a map drawn "
-            "without its rule could be wrong; the gradient works on any operation"
+            f"{rule} does not apply: nothing is known of operation {operation(node)!r}, and a map "
+            "drawn without its rule could be wrong; the gradient works on any operation"
         )
         raise MethodError(msg)
 

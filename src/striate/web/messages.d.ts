@@ -98,6 +98,7 @@ export interface Layer {
   receptive_field: [number, number] | null;
   dead: number;
   columns: UnitColumns;
+  unprojected: string | null;
   similarity: number[] | null;
   class_names: {[key: string]: string};
   sheets: Sheets;
@@ -146,6 +147,7 @@ export interface Unit {
   class_means: ClassMean[];
   classes: number;
   similar: SimilarUnit[];
+  unprojected: string | null;
   python: string;
 }
 

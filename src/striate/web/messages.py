@@ -113,6 +113,7 @@ class Layer(LayerFacts):
     """``data/layers/N.json``: a layer, with what its grid sorts and filters by."""
 
     columns: UnitColumns
+    unprojected: str | None  # why there are no projections
     similarity: list[int] | None  # units in an order that puts similar ones side by side
     class_names: dict[str, str]  # of the best classes
     sheets: Sheets  # of each view, by unit
@@ -171,7 +172,8 @@ class Unit(TypedDict):
     class_means: list[ClassMean]  # the twelve largest
     classes: int  # how many classes have a mean
     similar: list[SimilarUnit]  # the eight most alike in the layer; correlations above 0 alone
-    python: str  # the lines that make its strongest projection
+    unprojected: str | None  # why there are no projections: the strip's lower row is grey
+    python: str  # the lines that make its strongest projection, or else record the layer
 
 
 class Excited(TypedDict):

@@ -93,6 +93,7 @@ def layer(findings: Findings, layer_number: int) -> Layer:
             dead=columns["dead"],
             top_image=columns["top_image"],
         ),
+        unprojected=row.unprojected,
         similarity=findings.alike(layer_number).order,
         class_names={str(index): names[index] for index in best if index in names},
         sheets=sheets(UNITS, row.units),

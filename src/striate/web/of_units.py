@@ -48,6 +48,7 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
             SimilarUnit(unit=other, correlation=r)
             for other, r in findings.alike(layer).neighbours[index]
         ],
+        unprojected=row.unprojected,
         python=python(atlas, address, entries),
     )
 
@@ -64,6 +65,9 @@ def python(atlas: Atlas, address: Address, entries: list[Entry]) -> str:
     first = entries[0]
     name = file_of(atlas.images[first.image])
     neuron = address.at(first.row, first.column)
+    if atlas.layer(address.layer).unprojected is not None:
+        record = f"network.record(image[None], [{address.layer!r}])"
+        return "\n".join([*lines, f"image = network.read({name!r})", record])
     return "\n".join([
         *lines,
         f"image = network.read({name!r})",

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from striate.atlas.engines.local import build_atlas
 from striate.atlas.recipe import Recipe
+from striate.web.export import export
 from web.browser.atlases import draw
 from web.browser.conftest import made_once
 from web.browser.serving import plain_files, served
@@ -148,3 +149,49 @@ def test_the_link_opens_where_it_is_followed_on_another_site(
             assert "token" not in page.url
     finally:
         context.close()
+
+
+_ODD = """
+import torch
+from torch import nn
+
+class Odd(nn.Module):
+    def forward(self, x):
+        return torch.special.i0(x)
+
+def make():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Odd(), nn.Conv2d(4, 4, 1))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.1)
+    return network
+"""
+
+
+def build_odd(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "odd.py").write_text(_ODD, encoding="utf-8")
+    for number in range(4):
+        draw(folder / "images" / f"{number}.png", number)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        patch.delitem(sys.modules, "odd", raising=False)
+        recipe = Recipe("odd:make", resize=16, crop=16)
+        network = recipe.load("cpu")
+        build_atlas(network, folder / "images", folder / "atlas", top=3, recipe=recipe.to_json())
+        export(folder / "atlas", folder / "site")
+
+
+def test_where_the_deconvnet_does_not_apply_the_page_says_why(workshop: Path, page: Page) -> None:
+    place = made_once(workshop / "refused", build_odd)
+    reason = "nothing is known of operation 'special_i0'"
+    with plain_files(place / "site") as address:
+        visitor = Visitor(page, address)
+        visitor.open("#/2/0")
+        expect(visitor.page.locator(".unit-strongest .legend")).to_contain_text(reason)
+        expect(visitor.page.locator("figure.strongest .tile")).to_have_count(3)
+        visitor.open("#/2?view=projection")
+        expect(visitor.page.locator("main")).to_contain_text(f"No projections: {reason}")
+        visitor.open("#/0/0")
+        expect(visitor.page.locator("figure.strongest .tile")).to_have_count(6)

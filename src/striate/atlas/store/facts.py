@@ -11,6 +11,7 @@ from typing import Any
 
 from striate.atlas.plan import Plan
 from striate.image.folder import ImageFile, Labels
+from striate.network.backward import refusals
 from striate.network.drawing import drawing
 from striate.network.layers import Layer
 from striate.network.network import Network
@@ -30,6 +31,7 @@ class LayerFacts:
         field: (height, width) of the receptive field in pixels; None: the whole image.
         rows: (top, bottom) of what the neurons of each row see of the image.
         columns: (left, right) of what the neurons of each column see.
+        unprojected: Why the deconvnet does not apply to it; None: it does.
     """
 
     address: str
@@ -39,6 +41,7 @@ class LayerFacts:
     field: tuple[int, int] | None
     rows: list[Span]
     columns: list[Span]
+    unprojected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,10 @@ def facts_of(
         images: The probe set.
         labels: Class of each image.
     """
+    reasons = refusals(network.trace())
+    observed = [network.layers[address] for address in plan.layers]
     return Facts(
-        layers=[_layer(network.layers[address]) for address in plan.layers],
+        layers=[_layer(layer, reasons.get(layer.node)) for layer in observed],
         images=[
             (
                 image.name,
@@ -115,7 +120,7 @@ def facts_of(
     )
 
 
-def _layer(layer: Layer) -> LayerFacts:
+def _layer(layer: Layer, unprojected: str | None) -> LayerFacts:
     rows, columns = layer.map_size
     down = [layer.box(row, 0) for row in range(rows)]
     across = [layer.box(0, column) for column in range(columns)]
@@ -127,6 +132,7 @@ def _layer(layer: Layer) -> LayerFacts:
         layer.receptive_field.size,
         [(top, bottom) for top, _, bottom, _ in down],
         [(left, right) for _, left, _, right in across],
+        unprojected,
     )
 
 

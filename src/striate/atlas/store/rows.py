@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """A layer as the atlas knows it; ``field`` is None where it sees the whole image."""
+    """A layer as the atlas knows it.
+
+    ``field`` is None where it sees the whole image; ``unprojected`` says why the deconvnet does not
+    apply to it, and is None where it does.
+    """
 
     number: int
     address: str
@@ -17,6 +21,7 @@ class LayerRow:
     sha256: str
     responses: str
     responses_sha256: str
+    unprojected: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ CREATE TABLE layers (
     file TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     responses TEXT NOT NULL,  -- file
-    responses_sha256 TEXT NOT NULL
+    responses_sha256 TEXT NOT NULL,
+    unprojected TEXT          -- why the deconvnet does not apply; NULL: it does
 );
 
 CREATE TABLE units (

@@ -53,7 +53,7 @@ def write_atlas(
         size = layer.field or (None, None)
         rows.append((
             number, layer.address, layer.operation, layer.units, *layer.map_size, *size, file,
-            sha256, responses, responses_sha256,
+            sha256, responses, responses_sha256, layer.unprojected,
         ))  # fmt: skip
         units += _unit_rows(number, summary)
     meta = {

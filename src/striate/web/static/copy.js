@@ -99,17 +99,18 @@ async function sheetOf(unit, strip) {
   const width = whole.width / count;
   const scale = SIDE / Math.max(width, height);
   const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
-  const canvas = h("canvas", { width: count * (across + 4) + 4, height: 2 * (down + 4) + 2 * LINE + 4 });
+  const shown = unit.unprojected === null ? [0, 1] : [0];
+  const canvas = h("canvas", { width: count * (across + 4) + 4, height: shown.length * (down + 4) + 2 * LINE + 4 });
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   pen.fillStyle = "#fff";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = "#000";
   pen.font = "14px sans-serif";
-  pen.fillText(`${unit.address}: strongest ${count} of ${unit.images} images, projections below`, 4, LINE - 5);
+  pen.fillText(`${unit.address}: strongest ${count} of ${unit.images} images${shown.length > 1 ? ", projections below" : ""}`, 4, LINE - 5);
   pen.imageSmoothingEnabled = scale < 2;
   unit.top.forEach(({ value }, k) => {
     const x = 4 + k * (across + 4);
-    for (const row of [0, 1]) {
+    for (const row of shown) {
       pen.drawImage(whole, k * width, row * below, width, height, x, LINE + row * (down + 4), across, down);
     }
     pen.fillText(value.toPrecision(4), x, canvas.height - 6);

@@ -23,7 +23,9 @@ const LEGENDS = {
  * @returns {string}
  */
 export function summary(layer, choice, view, items) {
-  const legend = items.some((unit) => !layer.columns.dead[unit]) ? LEGENDS[view] ?? "" : "";
+  const none = view === "projection" && layer.unprojected !== null;
+  const legend = none ? `No projections: ${layer.unprojected}.`
+    : items.some((unit) => !layer.columns.dead[unit]) ? LEGENDS[view] ?? "" : "";
   const units = layer.units === 1 ? "unit" : "units";
   return `${number(items.length)} of ${number(layer.units)} ${units}${sorted(choice)}. ${legend}`;
 }

@@ -41,11 +41,17 @@ export function strongest(unit, line, image, strip, signal) {
   whole.onShow((index) => figures.forEach((each, k) => each.querySelector("button")?.setAttribute("aria-pressed", String(k === index))));
   return h("section", { class: "unit-strongest", "aria-labelledby": "strongest" },
     title,
-    h("p", { class: "small muted legend" }, "Above, the ", term("crop", DEFINITIONS.crop), "; below, its ",
-      term("projection", DEFINITIONS.projection), ". ", grain(line, image)),
+    h("p", { class: "small muted legend" }, ...legend(unit), grain(line, image, unit.unprojected === null ? "Both are" : "It is")),
     problem,
     h("div", { class: "figures", style: { "--side": `${side(unit.top.length)}px` } }, figures),
     whole.node);
+}
+
+/** @param {Unit} unit */
+function legend({ unprojected }) {
+  const [crop, projection] = [term("crop", DEFINITIONS.crop), term("projection", DEFINITIONS.projection)];
+  if (unprojected === null) return ["Above, the ", crop, "; below, its ", projection, ". "];
+  return ["Each picture is a ", crop, ". There is no ", projection, `: ${unprojected}. `];
 }
 
 /**
@@ -65,12 +71,13 @@ function side(count) {
 /**
  * @param {LayerLine} line
  * @param {[number, number, number]} image
+ * @param {string} are
  */
-function grain({ receptive_field: field }, [, height, width]) {
+function grain({ receptive_field: field }, [, height, width], are = "Both are") {
   // Of a field that is larger than the input no more is shown than the input.
-  if (!field || (field[0] >= height && field[1] >= width)) return "Both are the whole input.";
+  if (!field || (field[0] >= height && field[1] >= width)) return `${are} the whole input.`;
   const [high, wide] = [Math.min(field[0], height), Math.min(field[1], width)];
-  return `Both are ${high} × ${wide} pixels of the input; beyond its border it is grey.`;
+  return `${are} ${high} × ${wide} pixels of the input; beyond its border it is grey.`;
 }
 
 /** @param {Unit} unit */
@@ -103,10 +110,10 @@ function figure(unit, top, index, strip, show) {
     h("button", {
       type: "button", class: "crop", title: "Show it on the whole image", "aria-pressed": "false", on: { click: () => show(index) },
     }, picture(0, words)),
-    picture(1, `Projection of ${words}`),
+    unit.unprojected === null ? picture(1, `Projection of ${words}`) : null,
     h("figcaption", null,
       h("strong", { text: even(top.value, 4) }),
-      top.value > 0 ? null : h("span", { class: "small", text: "not positive: nothing to project" }),
+      top.value > 0 || unit.unprojected !== null ? null : h("span", { class: "small", text: "not positive: nothing to project" }),
       h("span", { class: "small muted", text: `row ${top.row}, column ${top.column}` }),
       h("a", { class: "small", href: href(["images", top.image]), title: top.file, text: baseName(top.file) }),
       top.class_name === null && top.label === null ? null
