@@ -9,6 +9,13 @@ from striate.atlas import similarity
 from striate.atlas.similarity import correlations, deviations, most_similar, seriation, spread
 
 CHANCE = np.random.default_rng(20131112)
+_BEGIN = CHANCE.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def again() -> None:
+    """Each test draws the same numbers, whichever ran before it."""
+    CHANCE.bit_generator.state = _BEGIN
 
 
 def responses(images: int = 60, units: int = 7, *, holes: float = 0.0) -> np.ndarray:
@@ -203,6 +210,9 @@ def test_units_that_never_vary_stand_at_the_end() -> None:
     values = responses(units=6)
     values[:, 1] = 0
     assert seriation(correlations(values))[-1] == 1
+    alone = np.eye(4)
+    alone[1] = alone[:, 1] = np.nan
+    assert seriation(alone) == [0, 2, 3, 1]
 
 
 def test_nearly_nothing_between_things_is_no_division_by_zero() -> None:

@@ -57,7 +57,6 @@ def striate_(
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            sys.modules.pop("own", None)
         out, err = capfd.readouterr()
         return code, out, err
 

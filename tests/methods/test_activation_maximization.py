@@ -39,7 +39,7 @@ def test_erhan_s_ball_is_the_filter_from_any_start() -> None:
     found = []
     for seed in (0, 1):
         (job,) = maximize.plan(network, ["1:2"], PRESETS["erhan"])
-        *_, last = maximize.run(network, job, PRESETS["erhan"], seed=seed, steps=4000)
+        *_, last = maximize.run(network, job, PRESETS["erhan"], seed=seed, steps=300)
         found.append(last.images.flatten())
     weight = module[1].weight.detach()[2]
     for image in found:
@@ -74,7 +74,7 @@ def test_simonyan_s_class_model_is_the_closed_form() -> None:
     space = Space(space.mean.double(), space.std.double())
     canvas = Pixels(torch.zeros(1, 3, 2, 2, dtype=torch.float64), space)
     recipe = Recipe(
-        3000, Constant(0.1), penalties=((weight, lambda x: x.square().flatten(1).sum(1)),)
+        400, Constant(0.1), penalties=((weight, lambda x: x.square().flatten(1).sum(1)),)
     )
     *_, last = ascend(View(network, [network.scores], (3, 2, 2)), canvas,
                       unit(f"{network.scores}:0"), recipe)  # fmt: skip

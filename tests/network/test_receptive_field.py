@@ -7,6 +7,7 @@ used; all in float64 with random weights.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -171,8 +172,17 @@ def test_hand_made(name, seeded):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision(name, seeded):
-    options = {"init_weights": False} if name == "googlenet" else {}
-    module = randomized(torchvision.models.get_model(name, weights=None, **options)).double()
+    options: dict[str, Any] = {
+        "googlenet": {"init_weights": False},
+        # As deep as all its kinds of blocks ask for: of 430 layers the last ones cost minutes.
+        "densenet121": {"block_config": (2, 3, 3, 2), "growth_rate": 8, "num_init_features": 16},
+    }.get(name, {})
+    make = (
+        torchvision.models.DenseNet
+        if "dense" in name
+        else torchvision.models.get_model_builder(name)
+    )
+    module = randomized(make(**options)).double()
     network = striate.load(module, image_size=TORCHVISION[name])
     assert check_nothing_outside_matters(network, seeded) > 10
     check_each_border_matters(network, seeded, gaps=True)

@@ -17,11 +17,9 @@ from striate.optimize.prior import (
     total_variation,
 )
 
-scipy_free = np.random.default_rng(7)
-
 
 def drawn(*shape: int) -> Tensor:
-    return torch.from_numpy(scipy_free.normal(size=shape) * 3)
+    return torch.from_numpy(np.random.default_rng(shape).normal(size=shape) * 3)
 
 
 def tv_loops(image: np.ndarray, beta: float) -> float:
@@ -109,7 +107,7 @@ def test_small_pixels_are_clipped_below_numpys_percentile(percentile: float) -> 
 
 
 def test_contribution_of_a_linear_unit_is_what_removing_a_pixel_costs() -> None:
-    weight, image = drawn(1, 3, 4, 4), drawn(1, 3, 4, 4)
+    weight, image = drawn(1, 3, 4, 4), drawn(2, 3, 4, 4)[:1]
     cost = torch.empty(4, 4).double()
     for y in range(4):
         for x in range(4):

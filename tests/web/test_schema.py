@@ -85,6 +85,7 @@ def test_what_is_there_is_as_described(tiny_app: FastAPI, path: str) -> None:
 def test_each_message_is_described(tiny_app: FastAPI) -> None:
     described = set(tiny_app.openapi()["components"]["schemas"])
     told = {name for name, value in vars(messages).items() if isinstance(value, type)}
+    told.remove("LayerFacts")  # what two messages have in common
     assert {"Network", "Unit", "Problem", "Sheets"} <= told
     assert told - described == set()
 

@@ -157,7 +157,8 @@ def seriation(weights: Weights) -> list[int]:
     """Put things in an order in which similar ones stand together.
 
     The order is that of the second eigenvector (Fiedler's) of the graph Laplacian, for each group
-    of things that weights connect; the larger group first. Where a group falls into halves with
+    of things that weights connect; the larger group first, and what is similar to nothing, or not
+    known to be, last. Where a group falls into halves with
     less between than within them, each half is put in order by itself, and so on: one eigenvector
     cannot keep many clusters apart.
 
@@ -187,7 +188,10 @@ def seriation(weights: Weights) -> list[int]:
     np.fill_diagonal(symmetric, 0.0)
     if symmetric.any():
         symmetric /= symmetric.max()
-    groups = sorted(_connected(symmetric), key=lambda group: (-len(group), group[0]))
+    known = np.isfinite(weights).any(axis=1)
+    groups = sorted(
+        _connected(symmetric), key=lambda group: (-len(group), not known[group[0]], group[0])
+    )
     found: list[int] = []
     for group in groups:
         order = _in_line(symmetric, group)
