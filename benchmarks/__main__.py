@@ -9,7 +9,16 @@ import torch
 
 from benchmarks.report import write_results
 
-NAMES = ("correctness", "forward", "projections", "atlas_pass", "decoding", "memory", "page")
+NAMES = (
+    "correctness",
+    "forward",
+    "projections",
+    "atlas_pass",
+    "decoding",
+    "memory",
+    "page",
+    "maximization",
+)
 
 
 def main() -> None:
