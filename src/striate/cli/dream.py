@@ -5,22 +5,13 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Load, with_network
 from striate.cli.progress import ProgressLine
 
 
+@with_network
 def dream(  # noqa: PLR0913 - one parameter an option
-    network: NetworkName,
+    load: Load,
     image: Annotated[Path, typer.Argument(metavar="IMAGE")],
     layer: Annotated[str, typer.Option(help="A layer, or a unit of one.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
@@ -32,14 +23,6 @@ def dream(  # noqa: PLR0913 - one parameter an option
     step: Annotated[float, typer.Option(min=0, help="Mean change of a value, of 255.")] = 1.5,
     jitter: Annotated[int, typer.Option(min=0, help="Pixels.")] = 32,
     seed: Annotated[int, typer.Option(help="Of the jitter.")] = 0,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
 ) -> None:
     """Let a layer dream (Mordvintsev et al.); larger pictures by --resize and --crop."""
     from striate.image.encode import checked_kind, save
@@ -47,10 +30,7 @@ def dream(  # noqa: PLR0913 - one parameter an option
     from striate.methods.deep_dream import deep_dream_frames, finished
 
     checked_kind(out)
-    loaded = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    ).load(device)  # fmt: skip
+    loaded = load()
     with ProgressLine("steps") as line:
         for frame in deep_dream_frames(
             loaded, loaded.read(image), layer, octaves=octaves, scale=scale, steps=steps,

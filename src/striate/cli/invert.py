@@ -5,17 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Load, with_network
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -24,8 +14,9 @@ if TYPE_CHECKING:
 _COLUMNS = 4
 
 
-def invert(  # noqa: PLR0913 - one parameter an option
-    network: NetworkName,
+@with_network
+def invert(
+    load: Load,
     image: Annotated[Path, typer.Argument(metavar="IMAGE")],
     layers: Annotated[list[str], typer.Option("--layer", help="May be repeated.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
@@ -38,14 +29,6 @@ def invert(  # noqa: PLR0913 - one parameter an option
         typer.Option(help="Of smoothness (ijcv2016: of the features). [default: by depth]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
 ) -> None:
     """Invert layers (Mahendran & Vedaldi): pictures that they respond to as to this one."""
     from striate.image.encode import checked_kind, save
@@ -54,10 +37,7 @@ def invert(  # noqa: PLR0913 - one parameter an option
     from striate.methods.inversion import finished, inversion_frames
 
     checked_kind(out)
-    loaded = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    ).load(device)  # fmt: skip
+    loaded = load()
     original = loaded.read(image)
     names = [loaded.layers.whole(layer).address for layer in layers]
     shown = loaded.how_to_read().to_pixels(original)

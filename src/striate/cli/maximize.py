@@ -5,17 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Load, with_network
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -28,8 +18,9 @@ _Probed = Annotated[
 ]
 
 
+@with_network
 def maximize(  # noqa: PLR0913 - one parameter an option
-    network: NetworkName,
+    load: Load,
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Units.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
     *,
@@ -43,14 +34,6 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     video: Annotated[Path | None, typer.Option(help="The way there, a .webp file.")] = None,
     atlas: _Probed = None,
     columns: Annotated[int, typer.Option(min=1, help="Images side by side.")] = 4,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
 ) -> None:
     """Make images that units like best; Ctrl-C keeps the best so far."""
     from striate.image.encode import checked_kind, save, save_moving
@@ -64,10 +47,7 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     checked_kind(out)
     _check_moving(video)
     taken = preset_named(preset).steps if steps is None else steps
-    loaded = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    ).load(device)  # fmt: skip
+    loaded = load()
     known = _maxima(atlas, loaded, addresses) if atlas is not None else {}
     run = activation_maximization_frames(
         loaded, addresses, preset=preset, seed=seed, size=size, steps=steps, diversity=diversity

@@ -1,6 +1,8 @@
 """The options that say how to load a network, shared by the verbs."""
 
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +30,9 @@ Globs = Annotated[
         "--layers", metavar="GLOB", help="Address or glob, such as 'layer3.*'; may be repeated."
     ),
 ]
+
+Load = Callable[[], Any]
+"""Loads the network that the options name: see `with_network`."""
 
 
 def numbers(text: str | None) -> tuple[float, ...] | None:
@@ -72,3 +77,47 @@ def recipe(
         mean=numbers(mean),
         std=numbers(std),
     )
+
+
+def with_network(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say how to load a network.
+
+    Args:
+        command: The verb, with a parameter ``load: Load``. On the command line NETWORK stands in
+            its place, and the options come last.
+
+    Returns:
+        The verb for typer.
+    """
+    own = inspect.signature(command).parameters
+    options = inspect.signature(_loaded).parameters
+
+    def verb(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in options}
+        command(load=lambda: _loaded(**asked), **given)
+
+    network, *others = options.values()
+    shown = [network if name == "load" else parameter for name, parameter in own.items()]
+    verb.__signature__ = inspect.Signature([*shown, *others])  # type: ignore[attr-defined]
+    verb.__annotations__ = {parameter.name: parameter.annotation for parameter in [*shown, *others]}
+    verb.__doc__, verb.__name__ = command.__doc__, command.__name__
+    return verb
+
+
+def _loaded(
+    network: NetworkName,
+    *,
+    random: Random = False,
+    resize: Resize = None,
+    crop: Crop = None,
+    interpolation: Interpolation = None,
+    antialias: Antialias = None,
+    mean: Numbers = None,
+    std: Numbers = None,
+    device: Device = None,
+) -> Any:
+    made = recipe(
+        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
+        antialias=antialias, mean=mean, std=std,
+    )  # fmt: skip
+    return made.load(device)

@@ -6,17 +6,7 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Load, with_network
 from striate.cli.progress import ProgressLine
 from striate.cli.upconv_invert import invert
 
@@ -30,8 +20,9 @@ app = typer.Typer(
 
 
 @app.command("train")
+@with_network
 def train(  # noqa: PLR0913 - one parameter an option
-    network: NetworkName,
+    load: Load,
     folder: Annotated[Path, typer.Argument(help="Folder of images, or a text list.")],
     layer: Annotated[str, typer.Option("--layer", help="Address, as in `striate layers`.")],
     out: Out,
@@ -46,14 +37,6 @@ def train(  # noqa: PLR0913 - one parameter an option
     restart: Annotated[
         bool, typer.Option("--restart/--resume", help="Begin anew, or go on where FILE was left.")
     ] = False,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
 ) -> None:
     """Train on a folder of images; interrupted, the same command goes on."""
     from striate.atlas.engines.local import Progress
@@ -62,10 +45,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     from striate.methods.upconvnet.training import train_upconvnet
 
     keep_memory()
-    loaded = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    ).load(device)  # fmt: skip
+    loaded = load()
     frames = train_upconvnet(
         loaded, layer, find_images(folder), epochs=epochs, batch=batch, width=width, size=size,
         flip=flip, transform=transform, seed=seed, checkpoint=out, restart=restart,

@@ -5,36 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Load, with_network
 
 if TYPE_CHECKING:
     from striate.methods.upconvnet.net import Inversion
 
 
-def invert(  # noqa: PLR0913 - one parameter an option
+@with_network
+def invert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `train` wrote.")],
-    network: NetworkName,
+    load: Load,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
-    *,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
 ) -> None:
     """Draw each image beside the guess, with its errors."""
     from striate.image.encode import checked_kind, save
@@ -43,10 +25,7 @@ def invert(  # noqa: PLR0913 - one parameter an option
     from striate.methods.upconvnet.net import UpconvNet
 
     checked_kind(out)
-    loaded = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    ).load(device)  # fmt: skip
+    loaded = load()
     upconvnet = UpconvNet.load(file, device=str(loaded.device))
     rows = []
     for image in images:
