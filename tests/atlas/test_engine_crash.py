@@ -59,7 +59,7 @@ def test_killed_fifty_times(pictures_folder: Path, tmp_path: Path) -> None:
 def survived(found: dict[str, Any], kills: int) -> None:
     print(f"{found['hits']} of {found['kills']} kills hit a live run of {found['seconds']:.2f} s")  # noqa: T201
     assert found["differ"] == []
-    assert found["kills"] == kills
+    assert found["kills"] >= kills
     assert found["hits"] > 0
 
 

@@ -206,7 +206,7 @@ def test_boxes_are_those_of_the_layer() -> None:
     overhanging = whole = 0
     for layer in network.layers.values():
         field, (rows, columns) = layer.receptive_field.size, layer.map_size
-        row = LayerRow(0, layer.address, "", 1, layer.map_size, field, "", "", "", "")
+        row = LayerRow(0, layer.address, "", 1, layer.map_size, field, "", "", "", "", None)
         for place in itertools.product(range(rows), range(columns)):
             regular, seen = layer.box(*place, clip=False), layer.box(*place)
             shown = seen_box(row, Entry(0, 1.0, *place, seen), (3, 46, 58))

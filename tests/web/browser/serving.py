@@ -15,13 +15,15 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def running(*command: object, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(
+    *command: object, cwd: Path | None = None, stderr: int = subprocess.STDOUT
+) -> Iterator[subprocess.Popen[str]]:
     """A process that is ended with Ctrl-C, and killed if it does not end."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", *map(str, command)],
         cwd=cwd,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         stdin=subprocess.DEVNULL,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
@@ -80,7 +82,8 @@ def served(atlas: Path, *options: object) -> Iterator[str]:
 def plain_files(root: Path) -> Iterator[str]:
     """Serve a folder with Python's own server; yields the address of the folder."""
     command = ("http.server", free_port(), "--bind", "127.0.0.1", "--directory", root)
-    with running(*command) as process:
+    # It writes a line a request: into a pipe that nobody empties, it would stop after 800.
+    with running(*command, stderr=subprocess.DEVNULL) as process:
         yield wait_for(process, r"http://[^\s)]+/")
 
 
