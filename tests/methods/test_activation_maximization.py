@@ -178,6 +178,25 @@ def test_two_templates_give_two_facets() -> None:
     assert sides == {True, False}
 
 
+def test_facets_of_a_network_that_takes_so_many_images_at_once() -> None:
+    class Baked(nn.Module):
+        """Its graph is good for the number of images that it was traced with alone."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x) * float(len(x))
+
+    network = striate.load(Baked(), image_size=(8, 8))
+    baked = network.trace().batch
+    assert baked is not None
+    found = striate.activation_maximization(network, ["conv:0"], diversity=baked + 1, steps=3)
+    assert len(found.images) == baked + 1
+    assert torch.isfinite(found.activations).all()
+
+
 def test_frames_are_batch_after_batch_and_can_be_stopped() -> None:
     network = convolutional()
     run = activation_maximization_frames(network, ["0:0", "3:1", "0:2"], steps=3)

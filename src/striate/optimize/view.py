@@ -59,6 +59,9 @@ class View:
         """
         module = self._module(redirected=redirected)
         count, baked = len(images), self._trace.batch
+        if baked is not None and count > baked:
+            parts = [self(part, redirected=redirected) for part in torch.split(images, baked)]
+            return {name: torch.cat([part[name] for part in parts]) for name in self.names}
         if baked is not None and count < baked:
             images = torch.cat([images, images[-1:].expand(baked - count, *images.shape[1:])])
         outputs = module(images)
