@@ -3,7 +3,7 @@
 ``yosinski-1`` to ``yosinski-4`` are the four settings of Yosinski et al. 2015, Table 1, with the
 step sizes of the Deep Visualization Toolbox; ``erhan`` is the norm ball of Erhan et al. 2009;
 ``simonyan`` the class model of Simonyan et al. 2014; ``modern`` a spectrum under transforms, after
-Olah et al. 2017, with the numbers that did best where we measured (see docs/quality.md).
+Olah et al. 2017, with fewer steps.
 """
 
 from collections.abc import Sequence
