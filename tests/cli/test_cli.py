@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import striate
-from striate.cli.main import app, main
+from striate.cli.main import app
 
 OWN = """
 import torch
@@ -61,29 +61,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(levels).save(path)
     return folder
-
-
-@pytest.fixture
-def striate_(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Run `striate ARGUMENTS` here; returns exit code, standard output and standard error."""
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.chdir(place)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["striate", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="module")

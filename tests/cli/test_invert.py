@@ -1,8 +1,6 @@
 """``striate invert`` and ``striate dream``: what they write, print and refuse."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,6 @@ import pytest
 from PIL import Image
 
 import striate
-from striate.cli.main import main
 
 OWN = """
 import torch
@@ -37,29 +34,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small = np.random.default_rng(number).integers(0, 256, (5, 6, 3), dtype=np.uint8)
         Image.fromarray(small).resize((50, 44), Image.Resampling.BICUBIC).save(folder / name)
     return folder
-
-
-@pytest.fixture
-def striate_(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Run `striate ARGUMENTS` here; returns exit code, standard output and error."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    monkeypatch.chdir(place)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["striate", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return code, *capfd.readouterr()
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def own_network(place: Path, monkeypatch: pytest.MonkeyPatch) -> "striate.Network":

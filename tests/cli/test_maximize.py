@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from striate.cli.main import main
 
 OWN = """
 import torch
@@ -38,29 +35,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path
-
-
-@pytest.fixture
-def striate_(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Run:
-    """Run a verb here; returns exit code, standard output and error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["striate", *map(str, arguments)])
-        code = 0
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_a_sheet_with_what_each_unit_reached(striate_: Run, place: Path) -> None:

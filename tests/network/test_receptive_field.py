@@ -43,8 +43,8 @@ class Probe:
     sides: frozenset[str]
 
 
-MOST_LAYERS = 12
-"""Of a deep network so many are asked, evenly: its blocks repeat."""
+DEEP, MOST_LAYERS = 40, 24
+"""Of a network with more layers than that so many are asked, evenly: its blocks repeat."""
 
 
 def asked(network: striate.Network) -> list[tuple[str, Layer]]:
@@ -53,7 +53,7 @@ def asked(network: striate.Network) -> list[tuple[str, Layer]]:
         for address, layer in network.layers.items()
         if layer.units is not None and not layer.receptive_field.whole
     ]
-    return partial[:: -(-len(partial) // MOST_LAYERS) or 1]
+    return partial[:: -(-len(partial) // MOST_LAYERS)] if len(partial) > DEEP else partial
 
 
 def probes(network: striate.Network, *, gaps: bool) -> list[Probe]:

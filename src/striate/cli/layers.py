@@ -5,39 +5,13 @@ from typing import Any
 
 import typer
 
-from striate.cli.options import (
-    Antialias,
-    Crop,
-    Device,
-    Interpolation,
-    Json,
-    NetworkName,
-    Numbers,
-    Random,
-    Resize,
-    recipe,
-)
+from striate.cli.options import Json, Load, with_network
 
 
-def layers(
-    network: NetworkName,
-    *,
-    random: Random = False,
-    resize: Resize = None,
-    crop: Crop = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    mean: Numbers = None,
-    std: Numbers = None,
-    device: Device = None,
-    json: Json = False,
-) -> None:
+@with_network
+def layers(load: Load, *, json: Json = False) -> None:
     """List the layers in execution order: operation, units, map size, stride, receptive field."""
-    made = recipe(
-        network, random=random, resize=resize, crop=crop, interpolation=interpolation,
-        antialias=antialias, mean=mean, std=std,
-    )  # fmt: skip
-    loaded = made.load(device or "cpu")
+    loaded = load("cpu")
     rows = [_row(loaded.layers[name]) for name in loaded.layers]
     if json:
         typer.echo(json_module.dumps(rows, indent=1))

@@ -31,8 +31,8 @@ Globs = Annotated[
     ),
 ]
 
-Load = Callable[[], Any]
-"""Loads the network that the options name: see `with_network`."""
+Load = Callable[..., Any]
+"""Loads the network that the options name, on a device if they name none: see `with_network`."""
 
 
 def numbers(text: str | None) -> tuple[float, ...] | None:
@@ -94,7 +94,11 @@ def with_network(command: Callable[..., None]) -> Callable[..., None]:
 
     def verb(**given: Any) -> None:
         asked = {name: given.pop(name) for name in options}
-        command(load=lambda: _loaded(**asked), **given)
+
+        def load(device: str | None = None) -> Any:
+            return _loaded(**{**asked, "device": asked["device"] or device})
+
+        command(load=load, **given)
 
     network, *others = options.values()
     shown = [network if name == "load" else parameter for name, parameter in own.items()]

@@ -122,27 +122,14 @@ class Momentum:
     def begin(self, parameters: Sequence[Tensor]) -> Step:
         """Start with no memory."""
         memory = [torch.zeros_like(parameter) for parameter in parameters]
-        changes = {sum(count for _, count in self.rates[:k]) for k in range(1, len(self.rates))}
 
         def step(gradients: Sequence[Tensor], number: int) -> None:
-            rate = self.rate_at(number)
+            rate, changed = rate_at(self.rates, number)
             for parameter, gradient, old in zip(parameters, gradients, memory, strict=True):
-                old.mul_(0.0 if number in changes else self.keep).add_(gradient, alpha=rate)
+                old.mul_(0.0 if changed else self.keep).add_(gradient, alpha=rate)
                 parameter.add_(old)
 
         return step
-
-    def rate_at(self, number: int) -> float:
-        """Return the rate of a step.
-
-        >>> Momentum(((1.0, 2), (0.1, 2))).rate_at(2)
-        0.1
-        """
-        for rate, count in self.rates:
-            if number < count:
-                return rate
-            number -= count
-        return self.rates[-1][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +150,35 @@ class ForgettingAdaGrad:
         """Start with no memory."""
         squares = [torch.zeros_like(parameter) for parameter in parameters]
         memory = [torch.zeros_like(parameter) for parameter in parameters]
-        schedule = Momentum(self.rates)
-        changes = {sum(count for _, count in self.rates[:k]) for k in range(1, len(self.rates))}
 
         def step(gradients: Sequence[Tensor], number: int) -> None:
-            rate = schedule.rate_at(number)
+            rate, changed = rate_at(self.rates, number)
             for k, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
                 squares[k].mul_(self.keep).addcmul_(gradient, gradient)
-                memory[k].mul_(0.0 if number in changes else self.keep)
+                memory[k].mul_(0.0 if changed else self.keep)
                 memory[k].add_(gradient / (1 / rate + squares[k].sqrt()))
                 parameter.add_(memory[k])
 
         return step
+
+
+def rate_at(rates: Sequence[tuple[float, int]], number: int) -> tuple[float, bool]:
+    """Return the rate of a step, and whether the step before had another.
+
+    Args:
+        rates: Pairs of a rate and how many steps it holds; the last one holds on.
+        number: Of the step, from 0.
+
+    Example:
+        >>> [rate_at([(1.0, 2), (0.1, 2)], number) for number in (1, 2, 9)]
+        [(1.0, False), (0.1, True), (0.1, False)]
+    """
+    begins = 0
+    for rate, count in rates[:-1]:
+        if number < begins + count:
+            return rate, number == begins > 0
+        begins += count
+    return rates[-1][0], number == begins > 0
 
 
 def _each(factors: Tensor, like: Tensor) -> Tensor:
