@@ -52,9 +52,8 @@ def plain() -> nn.Module:
     return randomized(Plain())
 
 
-@functools.cache
+@functools.cache  # A network never changes, and tracing takes most of a test's time.
 def plain_network() -> Network:
-    """A network never changes: tests share it, as tracing takes most of their time."""
     return load(plain())
 
 
@@ -392,3 +391,9 @@ def test_a_batch_size_that_is_baked_in(count: int) -> None:
     activation = network.record(images, ["conv"])["conv"]
     torch.testing.assert_close(network.resume(activation, "conv"), network(images))
     torch.testing.assert_close(network.resume(activation, "conv", images=images), network(images))
+
+
+def test_images_may_lie_in_memory_in_any_order() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2))
+    network, images = load(module, (8, 8)), pictures(2, (8, 8))
+    assert torch.equal(network(images.to(memory_format=torch.channels_last)), network(images))

@@ -169,7 +169,7 @@ class Network:
         """Run the network on preprocessed images; equal to the module bit for bit."""
         made = self.trace(self._size(images))
         module = self._cut(images, "whole", lambda t: cut(t, t.outputs))
-        flat = _in_batches(lambda part: module(images=part), images, made.batch)
+        flat = _in_batches(lambda part: module(images=part), images.contiguous(), made.batch)
         return pytree.tree_unflatten(list(flat), made.output)
 
     def record(self, images: Images, layers: Iterable[str | Address]) -> dict[str, Tensor]:
@@ -200,7 +200,7 @@ class Network:
         key = ("record", tuple(node.name for node in nodes))
         module = self._cut(images, key, lambda t: cut(t, nodes))
         made = self.trace(size)
-        values = _in_batches(lambda part: module(images=part), images, made.batch)
+        values = _in_batches(lambda part: module(images=part), images.contiguous(), made.batch)
         return dict(zip(asked, values, strict=True))
 
     def resume(self, activation: Tensor, at: str | Address, *, images: Images | None = None) -> Any:
