@@ -1,8 +1,6 @@
 """From a picture to the bytes of a file, and to a file that is never half written."""
 
 import io
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,6 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from striate.errors import ImageError
+from striate.files import write_whole
 from striate.shapes import Display
 
 _OPTIONS: dict[str, dict[str, int | bool]] = {
@@ -115,7 +114,7 @@ def save(picture: Display, path: Path) -> None:
         ['black.png']
     """
     kind = checked_kind(path)
-    _write(encode(picture, kind), path)
+    write_whole(path, encode(picture, kind))
 
 
 def save_moving(pictures: Sequence[Display], path: Path, *, milliseconds: int = 60) -> None:
@@ -140,30 +139,4 @@ def save_moving(pictures: Sequence[Display], path: Path, *, milliseconds: int = 
         buffer, "webp", save_all=True, append_images=others, duration=milliseconds, loop=0,
         quality=80, method=2,
     )  # fmt: skip
-    _write(buffer.getvalue(), path)
-
-
-def _write(data: bytes, path: Path) -> None:
-    # A short random name in the same folder: a rename is atomic only inside one file system, and
-    # the final name may already have the longest length allowed.
-    draft = path.parent / f".{secrets.token_hex(8)}"
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where folders can be opened at all."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_whole(path, buffer.getvalue())

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from striate.errors import AtlasError
-from striate.image.encode import sync_folder
+from striate.files import sync_folder
 
 _steps = 0
 
@@ -73,6 +73,25 @@ def write(path: Path, *content: bytes | memoryview, lasting: bool = True) -> str
     for piece in content:
         digest.update(piece)
     return digest.hexdigest()
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there, so that it is gone after a power cut too.
+
+    Args:
+        path: The file.
+
+    Raises:
+        AtlasError: If it cannot be removed.
+    """
+    try:
+        if path.exists():
+            path.unlink()
+            sync_folder(path.parent)
+            crash_point()
+    except OSError as error:
+        msg = f"cannot remove {path}: {error.strerror or error}"
+        raise AtlasError(msg) from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, lasting: bool = True) -> str:

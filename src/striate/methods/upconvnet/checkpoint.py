@@ -13,9 +13,7 @@ Applies to:
     Every UpconvNet.
 """
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from striate.errors import MethodError
-from striate.image.encode import sync_folder
+from striate.files import write_whole
 
 _FORMAT = 1
 
@@ -50,18 +48,7 @@ def write_checkpoint(
     text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     data = save(ready, metadata={"upconvnet": text})
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    write_whole(path, data, draft=f".{path.name}.part")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
