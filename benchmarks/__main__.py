@@ -18,6 +18,8 @@ NAMES = (
     "memory",
     "page",
     "maximization",
+    "reaching",
+    "inversion",
 )
 
 

@@ -78,18 +78,27 @@ def steps(network: Network, jobs: list[maximize.Job]) -> None:
 
 def lucent_steps(module: torch.nn.Module, layer: str) -> Callable[[], object] | None:
     """Return what takes as many steps for one unit with Lucent; None if it is not there."""
+    render = lucent()
+    if render is None:
+        return None
+    return lambda: render.render_vis(
+        module,
+        f"{layer.replace('.', '_')}:3",
+        thresholds=(STEPS,),
+        progress=False,
+        show_image=False,
+    )
+
+
+def lucent() -> Any:
+    """Return Lucent's module that renders; None if it is not there."""
     try:
         # Lucent shows its pictures in notebooks: it imports IPython without asking for it.
         shown = types.ModuleType("IPython.display")
         shown.display = shown.HTML = shown.Image = shown.clear_output = lambda *_, **__: None  # type: ignore[attr-defined]
         sys.modules.setdefault("IPython", types.ModuleType("IPython"))
         sys.modules.setdefault("IPython.display", shown)
-        from lucent.modelzoo.util import get_model_layers
         from lucent.optvis import render
     except ImportError:
         return None
-    name = layer.replace(".", "_")
-    assert name in get_model_layers(module)
-    return lambda: render.render_vis(
-        module, f"{name}:3", thresholds=(STEPS,), progress=False, show_image=False
-    )
+    return render

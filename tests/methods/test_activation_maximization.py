@@ -1,6 +1,7 @@
 """Units of which the best image is known; what a canvas reaches is reached in the whole image."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -112,6 +113,31 @@ def test_shallow_canvases_are_small_and_in_the_middle() -> None:
         assert abs((top + bottom) - 80) <= 8
         assert abs((left + right) - 80) <= 8
     assert maximize.plan(network, ["0:0"], PRESETS["modern"], size=64)[0].size == (3, 64, 64)
+
+
+def test_canvases_of_deep_layers_are_as_wide_as_the_preset_allows() -> None:
+    convolutions = [nn.Conv2d(3 if k == 0 else 4, 4, 5, stride=2, padding=2) for k in range(6)]
+    network = striate.load(nn.Sequential(*convolutions), image_size=(200, 180))
+    assert network.layers["5"].receptive_field.size == (253, 253)
+    (job,) = maximize.plan(network, ["5:0"], PRESETS["modern"])
+    assert job.size == (3, 128, 128)
+    assert job.corner == (64, 0)
+    assert maximize.plan(network, ["5:0"], PRESETS["yosinski-3"])[0].size == (3, 200, 180)
+    assert maximize.plan(network, ["5:0"], PRESETS["modern"], size=150)[0].size == (3, 150, 150)
+
+
+def test_the_modern_preset_revives_a_unit_however_deep_it_sleeps() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 2, 5), nn.ReLU())
+    with torch.no_grad():
+        module[0].weight.copy_(torch.tensor([0.1, 0.1, 0.0, -0.1, -0.1]).expand(2, 3, 5, 5))
+        module[0].bias.fill_(-1.0)
+    network = striate.load(module, image_size=(24, 24))
+    modern = PRESETS["modern"]
+    (job,) = maximize.plan(network, ["1:1"], modern)
+    for redirected, revived in ((0, False), (None, True)):
+        preset = replace(modern, redirected=redirected)
+        *_, last = maximize.run(network, job, preset, steps=200)
+        assert bool(last.values[0] > 0) == revived
 
 
 def test_a_returned_image_reaches_what_it_says() -> None:

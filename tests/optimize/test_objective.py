@@ -102,6 +102,17 @@ def test_features_are_reached_at_zero(seen: dict[str, Tensor]) -> None:
         features("a", torch.zeros_like(target))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_features_have_the_derivative_they_say(masked: bool) -> None:
+    generator = torch.Generator().manual_seed(9)
+    maps, target, mask = (torch.rand(n, 4, 2, 3, generator=generator).double() for n in (3, 1, 1))
+    objective = 3.0 * features("a", target[0], mask=mask[0] if masked else None)
+    weighted = torch.tensor([1.0, -2.0, 0.5])
+    assert torch.autograd.gradcheck(
+        lambda x: objective({"a": x}, IMAGES[:3]) * weighted, maps.requires_grad_()
+    )
+
+
 def test_alike_images_have_no_diversity() -> None:
     one = torch.rand(1, 6, 3, 5, generator=torch.Generator().manual_seed(5)).double()
     assert diversity("a")({"a": one.expand(4, -1, -1, -1)}, IMAGES).sum().item() == pytest.approx(3)

@@ -52,6 +52,7 @@ class Maximized:
             Around the canvas they show the mean.
         activations: The largest activation of the unit on that very image; of a neuron, its own.
         ranks: How many units of the layer have a larger activation on the image, plus 1.
+        peaks: The largest activation of each unit of the layer on that image.
         boxes: Where the canvas lies in each image: (top, left, bottom, right).
         preset: How they were made.
         seed: Of the noise.
@@ -63,6 +64,7 @@ class Maximized:
     images: Float[Tensor, "images channels height width"]
     activations: Float[Tensor, " images"]
     ranks: Int[Tensor, " images"]
+    peaks: tuple[Float[Tensor, " _"], ...]
     boxes: tuple[Box, ...]
     preset: str
     seed: int
@@ -214,21 +216,22 @@ def finished(
         Images in the order of their places.
     """
     space = Space.of(network)
-    found: list[tuple[int, Address, Tensor, float, int, Box]] = []
+    found: list[tuple[int, Address, Tensor, float, int, Tensor, Box]] = []
     for job, frame in frames.items():
         pixels = space.pixels(job.placed(frame.best)).clamp(0, 1)
-        peaks = maximize.judged(network, job, space.network(pixels))
-        for place, neuron, image, (activation, rank) in zip(
-            job.places, job.asked, pixels, peaks, strict=True
+        reached = maximize.judged(network, job, space.network(pixels))
+        for place, neuron, image, (activation, rank, peaks) in zip(
+            job.places, job.asked, pixels, reached, strict=True
         ):
-            found.append((place, neuron, image, activation, rank, job.box))
+            found.append((place, neuron, image, activation, rank, peaks, job.box))
     found.sort(key=lambda one: one[0])
-    _, addresses, images, activations, ranks, boxes = zip(*found, strict=True)
+    _, addresses, images, activations, ranks, all_peaks, boxes = zip(*found, strict=True)
     return Maximized(
         addresses=addresses,
         images=torch.stack(images),
         activations=torch.tensor(activations, dtype=torch.float64),
         ranks=torch.tensor(ranks),
+        peaks=all_peaks,
         boxes=boxes,
         preset=preset,
         seed=seed,

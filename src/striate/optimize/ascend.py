@@ -40,7 +40,7 @@ class Recipe:
         regularizers: Applied after each step, in this order; a canvas of pixels only.
         bounds: Lowest and highest value of each channel, kept after each step; likewise.
         transforms: Applied to the images before the network, each in turn.
-        redirected: For how many steps dead rectifiers are helped.
+        redirected: For how many steps dead rectifiers are helped; None for all.
         slope: Norm that the first gradient of each image's objective is scaled to, so that
             published step sizes hold for networks of other scales; None leaves it as it is.
     """
@@ -51,7 +51,7 @@ class Recipe:
     regularizers: tuple[Regularizer, ...] = ()
     bounds: tuple[Tensor, Tensor] | None = None
     transforms: tuple[Transform, ...] = ()
-    redirected: int = REDIRECTED_STEPS
+    redirected: int | None = REDIRECTED_STEPS
     slope: float | None = None
 
 
@@ -68,6 +68,7 @@ class Frame:
         best: The images with the highest values so far; without transforms, of this very frame or
             an earlier one; with transforms, this frame's (values of two steps do not compare).
         best_values: Their values.
+        penalties: What was subtracted from the value of each image, weights included.
     """
 
     step: int
@@ -76,6 +77,7 @@ class Frame:
     values: Tensor
     best: Images
     best_values: Tensor
+    penalties: Tensor
 
 
 def ascend(
@@ -111,19 +113,30 @@ def ascend(
     if recipe.slope is not None:
         scale = _scale(view, canvas, objective, recipe)
     for number in range(recipe.steps):
-        images, values, gradients = _gradients(
+        images, values, penalties, gradients = _gradients(
             view, canvas, objective, recipe, number, generator, scale
         )
         if number == 0 or recipe.transforms:
             best, best_values = images, values
         else:
             better = values > best_values
-            best = torch.where(better[:, None, None, None], images, best)
+            best = chosen(better, images, best)
             best_values = torch.where(better, values, best_values)
         # What a caller does with gradients off or on between two frames is its own affair.
-        yield Frame(number, recipe.steps, images, values, best, best_values)
+        yield Frame(number, recipe.steps, images, values, best, best_values, penalties)
         if number < recipe.steps - 1:
             _move(canvas, gradients, step, recipe, number)
+
+
+def chosen(better: Tensor, ones: Images, others: Images) -> Images:
+    """Return of each pair of images the first where it is better, else the second.
+
+    >>> chosen(torch.tensor([True, False]), torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1, 1)).mean()
+    tensor(0.5000)
+    """
+    if bool(better.all()):
+        return ones
+    return torch.where(better[:, None, None, None], ones, others) if bool(better.any()) else others
 
 
 def _gradients(
@@ -134,8 +147,8 @@ def _gradients(
     number: int,
     generator: torch.Generator,
     scale: Tensor | None,
-) -> tuple[Images, Tensor, Sequence[Tensor]]:
-    """Return the canvas's images, their values, and the gradients by the canvas's parameters.
+) -> tuple[Images, Tensor, Tensor, Sequence[Tensor]]:
+    """Return the canvas's images, their values and penalties, and the parameters' gradients.
 
     Raises:
         DivergedError: If the objective is not finite.
@@ -145,13 +158,15 @@ def _gradients(
         shown = images
         for transform in recipe.transforms:
             shown = transform(shown, generator)
-        seen = view(shown, redirected=number < recipe.redirected) if view.names else {}
+        helped = recipe.redirected is None or number < recipe.redirected
+        seen = view(shown, redirected=helped) if view.names else {}
         for name, maps in seen.items():
             check_reachable(maps, name)
         values = objective(seen, shown)
-        total = (values if scale is None else scale * values).sum()
+        penalties = torch.zeros_like(values)
         for weight, penalty in recipe.penalties:
-            total = total - weight * penalty(_counted(canvas, images)).sum()
+            penalties = penalties + weight * penalty(_counted(canvas, images))
+        total = ((values if scale is None else scale * values) - penalties).sum()
         if not bool(torch.isfinite(total)):
             msg = (
                 f"the objective became {float(total.detach())} at step {number}: take smaller "
@@ -159,13 +174,13 @@ def _gradients(
             )
             raise DivergedError(msg)
         gradients = torch.autograd.grad(total, canvas.parameters)
-    return images.detach().clone(), values.detach(), gradients
+    return images.detach(), values.detach(), penalties.detach(), gradients
 
 
 def _scale(view: View, canvas: Canvas, objective: Objective, recipe: Recipe) -> Tensor:
     """Return the factor of each image's objective that gives its first gradient the right size."""
     alone = replace(recipe, penalties=(), transforms=())
-    _, values, gradients = _gradients(
+    _, values, _, gradients = _gradients(
         view, canvas, objective, alone, 0, torch.Generator(), torch.ones(())
     )
     squares = torch.stack([gradient.square().flatten(1).sum(1) for gradient in gradients])

@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.errors import MethodError
 from striate.network.address import Address
 from striate.network.network import Network
-from striate.optimize.ascend import DivergedError, ascend
+from striate.optimize.ascend import DivergedError, ascend, chosen
 from striate.optimize.canvas import Pixels
 from striate.optimize.objective import Objective, Seen, custom, features
 from striate.optimize.preimage import Canvases, Phase, Settings
@@ -60,7 +60,9 @@ class Goal:
     def objective(self, scale: float) -> Objective:
         """Return minus the loss, times a factor."""
         if self.loss == "l2":
-            return scale * features(self.layer, self.wanted, mask=self.mask)
+            everything = bool((self.mask == 1).all())
+            mask = None if everything else self.mask
+            return scale * features(self.layer, self.wanted, mask=mask)
         name, wanted, square = self.layer, self.wanted, self.square
 
         def inner(seen: Seen, _images: Images) -> Tensor:
@@ -193,12 +195,16 @@ def descend(
         seeds = range(seed + first, seed + min(first + together, restarts))
         frame = None
         for frame in _batch(goal, settings, seeds, start):
+            best, best_energies = frame.best, frame.best_energies
+            if done:
+                best = torch.cat([*(one.best for one in done), best])
+                best_energies = torch.cat([*(one.best_energies for one in done), best_energies])
             yield replace(
                 frame,
                 step=number * settings.steps + frame.step,
                 steps=len(firsts) * settings.steps,
-                best=torch.cat([one.best for one in (*done, frame)]),
-                best_energies=torch.cat([one.best_energies for one in (*done, frame)]),
+                best=best,
+                best_energies=best_energies,
                 seed=seed,
             )
         done += [frame] if frame else []
@@ -229,10 +235,7 @@ def _attempt(
         best = best_energies = first = torch.empty(0)
         for frame in ascend(goal.view, canvas, objective, phase.recipe(), generator=jitter):
             images = phase.middle(frame.images)
-            energies = -frame.values
-            for weight, penalty in phase.penalties:
-                energies = energies + weight * penalty(space.to_bytes(frame.images))
-            energies = energies / settings.scale
+            energies = (frame.penalties - frame.values) / settings.scale
             first = energies if frame.step == 0 else first
             _check(first, energies, frame.step)
             # Under jitter energies are of what the network saw by chance: the last image stands.
@@ -240,7 +243,7 @@ def _attempt(
                 best, best_energies = images, energies
             else:
                 better = energies < best_energies
-                best = torch.where(better[:, None, None, None], images, best)
+                best = chosen(better, images, best)
                 best_energies = torch.where(better, energies, best_energies)
             yield InversionFrame(
                 step=done + frame.step,

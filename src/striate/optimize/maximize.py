@@ -79,7 +79,7 @@ def plan(
         network: The network.
         addresses: Units or neurons, of any layers.
         preset: How.
-        size: Side of the canvas in pixels; None: what the neurons see, at most the whole image.
+        size: Side of the canvas in pixels; None: what the neurons see, at most the preset's widest.
         together: Consecutive images that must not be parted (facets of one unit).
 
     Returns:
@@ -141,21 +141,22 @@ def _canvas(
     if not cropped:
         middle = (_nearest(layer, 0, (own[1] - 1) / 2), _nearest(layer, 1, (own[2] - 1) / 2))
         return _Canvas(own, (0, 0), own, middle if one else None)
-    rows = _along(layer, 0, own[1], side, preset.margin)
-    columns = _along(layer, 1, own[2], side, preset.margin)
+    rows = _along(layer, 0, own[1], side, preset)
+    columns = _along(layer, 1, own[2], side, preset)
     size = (own[0], rows[0], columns[0])
     centre = (rows[2], columns[2]) if one else None
     return _Canvas(size, (rows[1], columns[1]), own, centre)
 
 
 def _along(
-    layer: Layer, axis: int, length: int, side: int | None, margin: int
+    layer: Layer, axis: int, length: int, side: int | None, preset: Preset
 ) -> tuple[int, int, int]:
     """Return, along an axis, the canvas's length, its corner, and the neuron at its centre."""
     field, stride = layer.receptive_field.size, layer.receptive_field.stride
     extent = int(field[axis]) if field else length
     jump = round(stride[axis]) if stride else 1
-    chosen = min(extent + 2 * margin if side is None else side, length)
+    wished = min(extent + 2 * preset.margin, preset.widest or length) if side is None else side
+    chosen = min(wished, length)
     centre = _nearest(layer, axis, (chosen - 1) / 2)
     middle = _nearest(layer, axis, (length - 1) / 2)
     first = max(min(middle - centre, (length - chosen) // jump), 0)
@@ -254,7 +255,9 @@ def apart(job: Job, place: Place, *, strength: float = 1.0) -> Objective:
     return custom([layer], function, "facets apart")
 
 
-def judged(network: Network, job: Job, images: Images) -> Iterator[tuple[float, int]]:
+def judged(
+    network: Network, job: Job, images: Images
+) -> Iterator[tuple[float, int, Float[Tensor, " units"]]]:
     """Measure what whole images reach.
 
     Args:
@@ -263,8 +266,8 @@ def judged(network: Network, job: Job, images: Images) -> Iterator[tuple[float, 
         images: In network space, of the job's whole size.
 
     Yields:
-        For each image, its unit's largest activation (a neuron's own, if it was asked for), and how
-        many units of the layer have a larger one, plus 1.
+        For each image, its unit's largest activation (a neuron's own, if it was asked for); how
+        many units of the layer have a larger one, plus 1; and that of each unit of the layer.
     """
     layer = job.neurons[0].layer
     view = View(network, [layer], job.whole)
@@ -277,4 +280,4 @@ def judged(network: Network, job: Job, images: Images) -> Iterator[tuple[float, 
                 if neuron.row is not None and neuron.column is not None:
                     peaks = maps[:, neuron.row, neuron.column]
                 own = peaks[neuron.unit or 0]
-                yield float(own), int((peaks > own).sum()) + 1
+                yield float(own), int((peaks > own).sum()) + 1, peaks

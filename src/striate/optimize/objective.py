@@ -26,6 +26,7 @@ from torch import Tensor
 from striate.errors import MethodError
 from striate.network.address import Address
 from striate.network.network import Network
+from striate.optimize.known import known
 from striate.shapes import Images, Maps
 
 Seen = Mapping[str, Maps]
@@ -216,16 +217,21 @@ def features(address: str, target: Tensor, *, mask: Tensor | None = None) -> Obj
     Raises:
         MethodError: If the target is zero: nothing is to be normalised by.
     """
-    weight = torch.ones_like(target) if mask is None else mask.to(target)
-    wanted = target * weight
+    weight = None if mask is None else mask.to(target)
+    wanted = target if weight is None else target * weight
     size = wanted.square().sum(dim=(-3, -2, -1))
     if not bool((size > 0).all()):
         msg = f"the target in {address} is zero everywhere: its error cannot be normalised"
         raise MethodError(msg)
 
     def function(seen: Seen, _images: Images) -> Tensor:
-        error = (seen[address] * weight - wanted).square().flatten(1).sum(1)
-        return -error / size
+        maps = seen[address]
+        with torch.no_grad():
+            apart = maps - wanted if weight is None else maps * weight - wanted
+            value = torch.linalg.vector_norm(apart, dim=(1, 2, 3)).square() / size
+            if weight is not None:
+                apart *= weight
+        return known(maps, -value, apart, -2 / size)
 
     return custom([address], function, f"features of {address}")
 

@@ -13,30 +13,17 @@ Source:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from striate.optimize.known import known
 from striate.shapes import Images
 
 Penalty = Callable[[Images], Tensor]
 """From images to one value for each."""
-
-
-class _Known(torch.autograd.Function):
-    """A value whose derivative is known already."""
-
-    @staticmethod
-    def forward(ctx: Any, _images: Tensor, value: Tensor, derivative: Tensor) -> Tensor:
-        ctx.save_for_backward(derivative)
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None, None]:
-        (derivative,) = ctx.saved_tensors
-        return derivative * signal[:, None, None, None], None, None
 
 
 def total_variation(images: Images, beta: float = 2.0, *, floor: float = 1e-6) -> Tensor:
@@ -61,19 +48,24 @@ def total_variation(images: Images, beta: float = 2.0, *, floor: float = 1e-6) -
         (tensor([8.]), tensor([16.]))
     """
     with torch.no_grad():
-        across = functional.pad(images.diff(dim=3), (0, 1))
-        down = functional.pad(images.diff(dim=2), (0, 0, 0, 1))
-        squares = across.square() + down.square()
-        value = squares.pow(beta / 2).flatten(1).sum(1)
+        across, down = images.diff(dim=3), images.diff(dim=2)
         if beta == 2:
-            across, down = 2 * across, 2 * down
+            value = sum(torch.linalg.vector_norm(d, dim=(1, 2, 3)).square() for d in (across, down))
+            slope = 2.0
         else:
-            slope = beta * squares.clamp(min=floor).pow(beta / 2 - 1)
-            across, down = across * slope, down * slope
-        derivative = -(across + down)
-        derivative[..., 1:] += across[..., :-1]
-        derivative[..., 1:, :] += down[..., :-1, :]
-    return _Known.apply(images, value, derivative)  # type: ignore[no-any-return]
+            squares = torch.zeros_like(images)
+            squares[..., :-1] += across.square()
+            squares[..., :-1, :] += down.square()
+            value = squares.pow(beta / 2).flatten(1).sum(1)
+            slopes = beta * squares.clamp(min=floor).pow(beta / 2 - 1)
+            across, down = across * slopes[..., :-1], down * slopes[..., :-1, :]
+            slope = 1.0
+        derivative = torch.zeros_like(images)
+        derivative[..., 1:].add_(across, alpha=slope)
+        derivative[..., :-1].sub_(across, alpha=slope)
+        derivative[..., 1:, :].add_(down, alpha=slope)
+        derivative[..., :-1, :].sub_(down, alpha=slope)
+    return known(images, value, derivative)
 
 
 def alpha_norm(images: Images, alpha: float = 6.0, *, colours: bool = False) -> Tensor:
@@ -95,9 +87,10 @@ def alpha_norm(images: Images, alpha: float = 6.0, *, colours: bool = False) -> 
         squares = images.square()
         if colours:
             squares = squares.sum(1, keepdim=True)
-        value = squares.pow(alpha / 2).flatten(1).sum(1)
-        derivative = alpha * squares.pow(alpha / 2 - 1) * images
-    return _Known.apply(images, value, derivative)  # type: ignore[no-any-return]
+        share = squares.pow_(alpha / 2 - 1)
+        share = share * images if colours else share.mul_(images)
+        value = torch.linalg.vecdot(share.flatten(1), images.flatten(1))
+    return known(images, value, share, alpha)
 
 
 @runtime_checkable
