@@ -29,12 +29,15 @@ _HOMES = {
     "activation_maximization": "striate.methods.activation_maximization",
     "build_atlas": "striate.atlas.engines.local",
     "caricature": "striate.methods.inversion",
+    "centre_bias": "striate.methods.multifaceted",
     "deconvnet": "striate.methods.deconvnet",
     "deep_dream": "striate.methods.deep_dream",
     "gradient": "striate.methods.gradient",
     "guided_backprop": "striate.methods.guided_backprop",
+    "hyperparameter_search": "striate.methods.hyperparameter_search",
     "inversion": "striate.methods.inversion",
     "load": "striate.network.loading",
+    "multifaceted": "striate.methods.multifaceted",
     "train_upconvnet": "striate.methods.upconvnet.training",
 }
 

@@ -1,5 +1,6 @@
 """``striate maximize``: the picture, its numbers, and what a stop leaves behind."""
 
+import csv
 import os
 import re
 import subprocess
@@ -11,6 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+import striate
+from striate.atlas.portraits import Originals
+from striate.atlas.recipe import image_paths
+from striate.atlas.store.reader import Atlas
+from striate.cli.facets import _measured
 
 OWN = """
 import torch
@@ -63,12 +70,16 @@ def test_facets_and_a_moving_picture(striate_: Run, place: Path) -> None:
         assert moving.size == (3 * 190 + 2 * 2, 190)
 
 
-def test_maxima_of_an_atlas_are_said(striate_: Run, place: Path) -> None:
+def make_atlas(striate_: Run, place: Path, count: int) -> None:
     (place / "images").mkdir()
-    for number in range(4):
+    for number in range(count):
         levels = np.random.default_rng(number).integers(0, 256, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(levels).save(place / "images" / f"{number}.png")
     assert striate_("atlas", *NETWORK, "images", "-o", "atlas")[0] == 0
+
+
+def test_maxima_of_an_atlas_are_said(striate_: Run, place: Path) -> None:
+    make_atlas(striate_, place, 4)
     code, out, _ = striate_(
         "maximize", *NETWORK, "1:2", "-o", "best.png", "--steps", "5", "--atlas", "atlas"
     )
@@ -77,6 +88,60 @@ def test_maxima_of_an_atlas_are_said(striate_: Run, place: Path) -> None:
     assert found
     reached, share, real = map(float, found.groups())
     assert share == pytest.approx(reached / real, abs=0.01)
+
+
+def test_facets_come_from_the_atlas_s_strongest_images(striate_: Run, place: Path) -> None:
+    make_atlas(striate_, place, 8)
+    code, out, _ = striate_(
+        "maximize", *NETWORK, "3:0", "-o", "facets.png", "--steps", "6", "--facets", "2",
+        "--images", "6", "--atlas", "atlas",
+    )  # fmt: skip
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[-1] == "facets.png"
+    said = [re.match(r"facet \d: reaches .* images; the mean of \d reaches .*: (.*)", line)
+            for line in lines[-3:-1]]  # fmt: skip
+    names = [name for line in said if line for name in line.group(1).split()]
+    responses = np.asarray(Atlas(place / "atlas").responses("3")[:, 0])
+    assert {int(name.removesuffix(".png")) for name in names} == set(np.argsort(-responses)[:6])
+    assert len(names) == 6
+    with Image.open(place / "facets.png") as opened:
+        assert np.asarray(opened).std() > 5
+
+
+def test_facets_of_a_layer_that_the_atlas_has_not_kept(striate_: Run, place: Path) -> None:
+    make_atlas(striate_, place, 8)
+    whole = Atlas(place / "atlas")
+    values = np.asarray(whole.responses("3")[:, 0])
+    assert striate_("atlas", *NETWORK, "images", "-o", "some", "--layers", "1")[0] == 0
+    some = Atlas(place / "some")
+    network = striate.load("own:make", resize=24, crop=24)
+    found = _measured(some, Originals(some, image_paths(some)), network, "3", 0)
+    assert np.allclose(found, values, rtol=1e-4)
+
+
+def test_centre_bias(striate_: Run, place: Path) -> None:
+    code, out, _ = striate_(
+        "maximize", *NETWORK, "1:2", "3:0", "-o", "best.png", "--preset", "centre-bias",
+        "--steps", "6",
+    )  # fmt: skip
+    assert code == 0
+    assert [line.partition(" ")[0] for line in out.splitlines()] == ["1:2:", "3:0:", "best.png"]
+
+
+def test_a_search_writes_its_table(striate_: Run, place: Path) -> None:
+    code, out, _ = striate_(
+        "maximize", *NETWORK, "1:2", "3:0", "-o", "best.png", "--search", "3", "--steps", "4",
+        "--table", "tried.csv",
+    )  # fmt: skip
+    assert code == 0
+    with (place / "tried.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["address"] for row in rows] == ["1:2"] * 3 + ["3:0"] * 3
+    assert {row["steps"] for row in rows} == {"4"}
+    assert len(out.splitlines()) == 7
+    for line, row in zip(out.splitlines(), rows, strict=False):
+        assert line.startswith(f"{row['address']}, setting {row['number']}: reaches ")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +153,13 @@ def test_maxima_of_an_atlas_are_said(striate_: Run, place: Path) -> None:
         (["1:1", "-o", "nowhere/best.png"], "no folder"),
         (["1:1", "-o", "best.png", "--preset", "best"], "there are modern"),
         (["1:1", "-o", "best.png", "--video", "way.png", "--steps", "2"], ".webp"),
+        (["1:1", "-o", "best.png", "--facets", "2"], "needs --atlas"),
+        (["1:1", "1:2", "-o", "a.png", "--facets", "2", "--atlas", "x"], "one unit, not of 2"),
+        (["1:1", "-o", "a.png", "--facets", "2", "--atlas", "x", "--search", "2"], "--facets"),
+        (["1:1", "-o", "best.png", "--search", "2", "--table", "a.txt"], "a .csv file"),
+        (["1:1", "-o", "best.png", "--search", "2", "--preset", "erhan"], "--preset cannot"),
+        (["1:1", "-o", "best.png", "--table", "a.csv"], "--table cannot be given alone"),
+        (["1:1", "-o", "a.png", "--preset", "centre-bias", "--diversity", "2"], "--diversity"),
     ],
 )
 def test_errors_say_what_would_work(
@@ -98,10 +170,13 @@ def test_errors_say_what_would_work(
     assert said in err
 
 
-def test_a_stop_keeps_the_best_so_far(place: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [["--steps", "1000000"], ["--search", "100000", "--steps", "2"]], ids=["one", "many"]
+)
+def test_a_stop_keeps_the_best_so_far(place: Path, options: list[str]) -> None:
     command = [sys.executable, "-m", "striate.cli.main", "maximize", *NETWORK, "3:1"]
     with subprocess.Popen(
-        [*command, "-o", "best.png", "--steps", "1000000"],
+        [*command, "-o", "best.png", *options],
         cwd=place, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(place)},
     ) as process:  # fmt: skip
         assert process.stderr is not None

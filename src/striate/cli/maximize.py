@@ -1,5 +1,6 @@
 """``striate maximize``: the images that units like best."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,11 +8,22 @@ import typer
 
 from striate.cli.options import Load, with_network
 from striate.cli.progress import ProgressLine
+from striate.cli.wish import Wish
 
 if TYPE_CHECKING:
     from striate.network.network import Network
 
 _FRAMES = 60
+_Search = Annotated[
+    int | None, typer.Option("--search", min=1, metavar="N", help="Try N random settings instead.")
+]
+_Table = Annotated[
+    Path | None, typer.Option("--table", help="All that --search tried, a .csv file.")
+]
+_Facets = Annotated[
+    int | None,
+    typer.Option("--facets", min=1, metavar="K", help="K facets of one unit, from --atlas."),
+]
 _Probed = Annotated[
     Path | None,
     typer.Option("--atlas", metavar="DIR", help="Compare with each unit's maximum in an atlas."),
@@ -25,18 +37,63 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
     *,
     preset: Annotated[
-        str, typer.Option(help="modern, yosinski-1 to -4, erhan or simonyan.")
+        str, typer.Option(help="modern, yosinski-1 to -4, erhan, simonyan or centre-bias.")
     ] = "modern",
     seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
     size: Annotated[int | None, typer.Option(min=1, help="Side of the canvas in pixels.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="[default: the preset's]")] = None,
     diversity: Annotated[int, typer.Option(min=1, help="Unlike images of each unit.")] = 1,
     video: Annotated[Path | None, typer.Option(help="The way there, a .webp file.")] = None,
+    search: _Search = None,
+    table: _Table = None,
+    facets: _Facets = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Of the atlas, for --facets. [default: 25 a facet]")
+    ] = None,
     atlas: _Probed = None,
     columns: Annotated[int, typer.Option(min=1, help="Images side by side.")] = 4,
 ) -> None:
     """Make images that units like best; Ctrl-C keeps the best so far."""
-    from striate.image.encode import checked_kind, save, save_moving
+    from striate.cli.facets import centred, faceted
+    from striate.cli.search import searched
+    from striate.image.encode import checked_kind
+
+    checked_kind(out)
+    _check_moving(video)
+    given = {
+        "--search": search,
+        "--facets": facets,
+        "--preset": None if preset == "modern" else preset,
+        "--diversity": None if diversity == 1 else diversity,
+        "--video": video,
+        "--table": table,
+        "--images": images,
+        "--atlas": atlas,
+    }
+    way = _way(given, addresses)
+    loaded, wish = load(), Wish(addresses, out, seed, size, steps, columns)
+    if way == "--search":
+        searched(loaded, wish, search or 1, table)
+    elif way == "--facets" and atlas is not None:
+        faceted(loaded, wish, facets or 1, images, atlas)
+    else:
+        known = {} if atlas is None else _maxima(atlas, loaded, addresses)
+        if way == "centre-bias":
+            centred(loaded, wish, known)
+        else:
+            _ascended(loaded, wish, preset, diversity, video, known)
+
+
+def _ascended(
+    network: "Network",
+    wish: Wish,
+    preset: str,
+    diversity: int,
+    video: Path | None,
+    known: dict[str, float],
+) -> None:
+    """Make one image, or a few unlike ones, of each unit; a stop keeps the best so far."""
+    from striate.image.encode import save, save_moving
     from striate.methods.activation_maximization import activation_maximization_frames, finished
     from striate.optimize.ascend import Frame
     from striate.optimize.maximize import Job
@@ -44,27 +101,24 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     from striate.optimize.sheet import Film, sheet
     from striate.optimize.space import Space
 
-    checked_kind(out)
-    _check_moving(video)
-    taken = preset_named(preset).steps if steps is None else steps
-    loaded = load()
-    known = _maxima(atlas, loaded, addresses) if atlas is not None else {}
+    taken = preset_named(preset).steps if wish.steps is None else wish.steps
     run = activation_maximization_frames(
-        loaded, addresses, preset=preset, seed=seed, size=size, steps=steps, diversity=diversity
-    )
-    space, last = Space.of(loaded), dict[Job, Frame]()
+        network, wish.addresses, preset=preset, seed=wish.seed, size=wish.size, steps=wish.steps,
+        diversity=diversity,
+    )  # fmt: skip
+    space, last = Space.of(network), dict[Job, Frame]()
     film = Film(space, every=max(taken // _FRAMES, 1))
 
     def write() -> None:
-        made = finished(loaded, last, preset=preset, seed=seed, steps=taken)
+        made = finished(network, last, preset=preset, seed=wish.seed, steps=taken)
         titles, lines = [str(address) for address in made.addresses], made.described(known)
         pictures = [made.picture(k) for k in range(len(titles))]
-        save(sheet(pictures, titles, lines, space, columns=columns), out)
+        save(sheet(pictures, titles, lines, space, columns=wish.columns), wish.out)
         if video is not None:
-            save_moving(film.pictures(columns), video)
+            save_moving(film.pictures(wish.columns), video)
         for title, said in zip(titles, lines, strict=True):
             typer.echo(f"{title}: {', '.join(said)}")
-        typer.echo(str(out))
+        typer.echo(str(wish.out))
 
     try:
         with ProgressLine("steps") as line:
@@ -78,6 +132,32 @@ def maximize(  # noqa: PLR0913 - one parameter an option
             write()
         raise
     write()
+
+
+def _way(given: Mapping[str, object], addresses: list[str]) -> str:
+    """Return which way is asked for, and refuse options that belong to another.
+
+    Raises:
+        BadParameter: If some do not go together.
+    """
+    said = {name for name, value in given.items() if value is not None}
+    way = next((name for name in ("--search", "--facets") if name in said), "")
+    if not way and given["--preset"] == "centre-bias":
+        way = "centre-bias"
+    goes = {
+        "--search": {"--search", "--table"},
+        "--facets": {"--facets", "--images", "--atlas"},
+        "centre-bias": {"--preset", "--atlas"},
+        "": {"--preset", "--diversity", "--video", "--atlas"},
+    }
+    if wrong := sorted(said - goes[way]):
+        of = f"with {way}" if way else "alone"
+        msg = f"{', '.join(wrong)} cannot be given {of}: --table goes with --search, --images with "
+        raise typer.BadParameter(msg + "--facets, and each way to maximize alone")
+    if way == "--facets" and ("--atlas" not in said or len(addresses) != 1):
+        msg = f"--facets is of one unit, not of {len(addresses)}, and needs --atlas DIR for images"
+        raise typer.BadParameter(msg)
+    return way
 
 
 def _check_moving(video: Path | None) -> None:

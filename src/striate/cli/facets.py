@@ -1,0 +1,164 @@
+"""``striate maximize --facets`` and ``--preset centre-bias``: the facets of a unit."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from striate.cli.progress import ProgressLine
+from striate.cli.wish import Wish
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from striate.atlas.portraits import Originals
+    from striate.atlas.store.reader import Atlas
+    from striate.methods.multifaceted import FacetFrame
+    from striate.network.network import Network
+    from striate.optimize.maximize import Job
+
+_EACH = 25
+"""Images a facet: the mean takes fifteen, and groups are not of one size."""
+_SHOWN = 4
+
+
+def faceted(network: "Network", wish: Wish, count: int, images: int | None, folder: Path) -> None:
+    """Make facets of one unit from the images of an atlas that excite it most.
+
+    Args:
+        network: The network.
+        wish: What is asked for.
+        count: How many facets.
+        images: How many images to group.
+        folder: The atlas.
+    """
+    import torch
+
+    from striate.atlas.portraits import Originals
+    from striate.atlas.recipe import check_network, image_paths
+    from striate.atlas.store.reader import Atlas
+    from striate.image.encode import save
+    from striate.methods.multifaceted import finished, multifaceted_frames
+    from striate.optimize.sheet import sheet
+    from striate.optimize.space import Space
+
+    asked, atlas = wish.addresses[0], Atlas(folder)
+    check_network(atlas, network)
+    originals = Originals(atlas, image_paths(atlas))
+    strongest = _strongest(atlas, originals, network, asked, images or _EACH * count)
+    given = torch.stack([originals[image] for image, _ in strongest])
+    last: dict[Job, FacetFrame] = {}
+
+    def write() -> None:
+        found, space = finished(list(last.values())), Space.of(network)
+        layer, address = network.layers.resolve(asked)
+        said = found.described({f"{layer.address}:{address.unit}": strongest[0][1]})
+        photographs = space.pixels(given.to(space.mean)).clamp(0, 1)
+        shown, titles, lines = [], [], []
+        for index, members in enumerate(found.members):
+            names = [atlas.image_names[strongest[member][0]] for member in members]
+            typer.echo(f"facet {index}: {', '.join(said[index])}: {' '.join(names)}")
+            shown += [found.picture(index), found.start(index)]
+            titles += [f"facet {index}", "start"]
+            lines += [said[index], [f"mean of {min(len(members), found.averaged)}"]]
+            for member, name in list(zip(members, names, strict=True))[:_SHOWN]:
+                shown.append(photographs[member])
+                titles.append(name)
+                lines.append([f"reaches {strongest[member][1]:.4g}"])
+            for _ in range(len(members), _SHOWN):
+                shown.append(torch.ones(3, 8, 8))
+                titles.append("")
+                lines.append([])
+        save(sheet(shown, titles, lines, space, columns=2 + _SHOWN), wish.out)
+        typer.echo(str(wish.out))
+
+    _run(
+        multifaceted_frames(
+            network, asked, given, facets=count, seed=wish.seed, size=wish.size,
+            steps=wish.steps,
+        ),
+        last, write,
+    )  # fmt: skip
+
+
+def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
+    """Make images with centre bias.
+
+    Args:
+        network: The network.
+        wish: What is asked for.
+        known: Largest activation of units on real images, by address.
+    """
+    from striate.image.encode import save
+    from striate.methods.multifaceted import centre_bias_frames, finished
+    from striate.optimize.sheet import sheet
+    from striate.optimize.space import Space
+
+    last: dict[Job, FacetFrame] = {}
+
+    def write() -> None:
+        found = finished(list(last.values()))
+        titles, lines = [str(address) for address in found.addresses], found.described(known)
+        pictures = [found.picture(k) for k in range(len(titles))]
+        save(sheet(pictures, titles, lines, Space.of(network), columns=wish.columns), wish.out)
+        for title, said in zip(titles, lines, strict=True):
+            typer.echo(f"{title}: {', '.join(said)}")
+        typer.echo(str(wish.out))
+
+    run = centre_bias_frames(
+        network, wish.addresses, seed=wish.seed, size=wish.size, steps=wish.steps
+    )
+    _run(run, last, write)
+
+
+def _run(
+    frames: "Iterable[FacetFrame]", last: "dict[Job, FacetFrame]", write: Callable[[], None]
+) -> None:
+    """Go through frames; a stop writes what there is."""
+    try:
+        with ProgressLine("steps") as line:
+            for found in frames:
+                last[found.job] = found
+                line.counted(found.done, found.total)
+    except BaseException:
+        if last:
+            write()
+        raise
+    write()
+
+
+def _strongest(
+    atlas: "Atlas", originals: "Originals", network: "Network", asked: str, count: int
+) -> list[tuple[int, float]]:
+    """Return the images of an atlas that excite a unit most, with how much."""
+    import numpy as np
+
+    layer, address = network.layers.resolve(asked)
+    unit = address.unit or 0
+    if layer.address in atlas.layers:
+        values = np.asarray(atlas.responses(layer.address)[:, unit], np.float64)
+    else:
+        values = _measured(atlas, originals, network, layer.address, unit)
+    order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:count]
+    return [(int(image), float(values[image])) for image in order if np.isfinite(values[image])]
+
+
+def _measured(
+    atlas: "Atlas", originals: "Originals", network: "Network", layer: str, unit: int
+) -> "np.ndarray":
+    """Return a unit's largest activation in each image, of a layer that the atlas has not kept."""
+    import numpy as np
+    import torch
+
+    found = np.full(len(atlas.images), np.nan)
+    seen = [number for number, image in enumerate(atlas.images) if image.seen]
+    with ProgressLine("images") as line:
+        for start in range(0, len(seen), _EACH):
+            part = seen[start : start + _EACH]
+            batch = torch.stack([originals[image] for image in part])
+            recorded = network.record(batch.to(network.device, network.dtype), [layer])[layer]
+            maps = network.layers[layer].maps(recorded)[:, unit]
+            found[part] = maps.flatten(1).amax(1).cpu().numpy()
+            line.counted(start + len(part), len(seen))
+    return found

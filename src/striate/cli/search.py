@@ -1,0 +1,68 @@
+"""``striate maximize --search``: settings drawn at random, side by side, and their table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from striate.cli.progress import ProgressLine
+from striate.cli.wish import Wish
+
+if TYPE_CHECKING:
+    from striate.network.network import Network
+
+
+def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> None:
+    """Try settings; a stop keeps those that are done.
+
+    Args:
+        network: The network.
+        wish: What is asked for.
+        count: How many settings.
+        table: Where all that was tried is written, a .csv file.
+
+    Raises:
+        BadParameter: If the table is to be another kind of file, or has no folder.
+    """
+    from striate.files import write_whole
+    from striate.image.encode import save
+    from striate.methods.hyperparameter_search import (
+        Tried,
+        finished,
+        hyperparameter_search_frames,
+    )
+    from striate.optimize.sheet import sheet
+    from striate.optimize.space import Space
+
+    if table is not None and (table.suffix.lower() != ".csv" or not table.parent.is_dir()):
+        msg = f"{str(table)!r}: a table is a .csv file in a folder that exists"
+        raise typer.BadParameter(msg)
+    space = None if wish.steps is None else {"steps": {wish.steps: 1}}
+    tried: tuple[Tried, ...] = ()
+
+    def write() -> None:
+        found = finished(network, wish.addresses, tried, seed=wish.seed)
+        if table is not None:
+            write_whole(table, found.csv().encode())
+        shown = [(one.picture, one) for one in found.table if one.picture is not None]
+        for one in found.table:
+            typer.echo(f"{one.address}, setting {one.number}: {', '.join(one.described())}")
+        if shown:
+            titles = [f"{one.address}, setting {one.number}" for _, one in shown]
+            lines = [one.described() for _, one in shown]
+            pictures = [picture for picture, _ in shown]
+            save(sheet(pictures, titles, lines, Space.of(network), columns=wish.columns), wish.out)
+            typer.echo(str(wish.out))
+
+    try:
+        with ProgressLine("steps") as line:
+            for frame in hyperparameter_search_frames(
+                network, wish.addresses, count=count, seed=wish.seed, space=space, size=wish.size
+            ):
+                tried = frame.tried
+                line.counted(frame.done, frame.total)
+    except BaseException:
+        if tried:
+            write()
+        raise
+    write()
