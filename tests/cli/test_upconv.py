@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.demo.scenes import write_scenes
+
 OWN = """
 import torch
 from torch import nn
@@ -149,6 +151,49 @@ def test_misfits_are_one_line(striate_: Run, place: Path, trained: Path, tmp_pat
     later = tmp_path / "x.gif"
     assert "'.gif'" in bad(striate_, "invert", "nothing", "own:nobody", image, "-o", later)
     assert not out.exists()
+
+
+def test_invert_guesses_from_changed_features_too(
+    striate_: Run, place: Path, trained: Path, tmp_path: Path
+) -> None:
+    images = [place / "images" / f"{number}.png" for number in (3, 5)]
+    out, plain = tmp_path / "changed.png", tmp_path / "plain.png"
+    command = ["invert", trained, "own:make", *images, *SIZE, "-o"]
+    before = good(striate_, *command, plain).splitlines()
+    changes = ["--perturb", "binarise", "--perturb", "drop", "--seed", 4]
+    said = good(striate_, *command, out, *changes).splitlines()
+    assert said[0] == before[0]
+    assert [line.split(":")[1] for line in said[1:3]] == [" binarise", " drop"]
+    assert len({line.split("image error ")[1] for line in said[:3]}) == 3
+    assert said == [*good(striate_, *command, out, *changes).splitlines()]
+    # At the left the same pair as without; two more guesses at the right.
+    with Image.open(out) as wide, Image.open(plain) as narrow:
+        changed, pair = np.asarray(wide.convert("RGB")), np.asarray(narrow.convert("RGB"))
+    assert np.array_equal(changed[-16:, :40], pair[-16:, :40])
+    assert len(np.unique(changed[-16:, 48:64].reshape(-1, 3), axis=0)) > 50
+    assert len(np.unique(changed[-16:, 72:88].reshape(-1, 3), axis=0)) > 50
+    assert "no change of features is called 'blur'" in bad(
+        striate_, *command, out, "--perturb", "blur"
+    )
+
+
+def test_the_embedded_inverse_goes_by_the_name_demo(
+    striate_: Run, place: Path, trained: Path, tmp_path: Path
+) -> None:
+    write_scenes(tmp_path / "scenes", 2, 11)
+    images = sorted((tmp_path / "scenes").rglob("*.png"))
+    out = tmp_path / "pairs.png"
+    said = good(striate_, "invert", "demo", "demo", *images, "-o", out).splitlines()
+    errors = [float(line.split("image error ")[1].split(",")[0]) for line in said[:2]]
+    assert all(0.1 < error < 0.6 for error in errors)
+    assert "of own:make differ" in bad(
+        striate_, "invert", "demo", "own:make", images[0], "-o", out, *SIZE
+    )
+    # A file of that name comes first.
+    (place / "demo").write_bytes(trained.read_bytes())
+    command = ["invert", "demo", "own:make", place / "images" / "0.png", "-o", out, *SIZE]
+    assert "image error" in good(striate_, *command)
+    (place / "demo").unlink()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

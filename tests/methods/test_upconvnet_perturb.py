@@ -5,7 +5,9 @@ import pytest
 import torch
 
 import striate
+from methods.upconv_building import draw, frames_of, network_of
 from striate.methods.upconvnet import perturb
+from striate.methods.upconvnet.experiment import perturbed_errors
 
 SHAPES = [(3, 7), (2, 5, 4, 6), (1, 1, 3, 3)]
 
@@ -116,3 +118,77 @@ def test_a_negative_k_is_refused():
     for operation in (perturb.only_top, perturb.without_top):
         with pytest.raises(striate.MethodError, match="k=-1"):
             operation(torch.ones(1, 3), -1)
+
+
+# --- by name, and counted ------------------------------------------------------------------------
+
+
+def test_changes_by_name_are_what_they_say(seeded):
+    features = torch.randn(3, 8, 4, 4, generator=seeded)
+
+    def changed(name):
+        return perturb.perturbation(name)(features, torch.Generator().manual_seed(2))
+
+    generator = torch.Generator().manual_seed(2)
+    assert torch.equal(changed("none"), features)
+    assert torch.equal(changed("binarise"), perturb.binarise(features))
+    assert torch.equal(changed("binarise-mean"), perturb.binarise(features, keep="mean"))
+    assert torch.equal(changed("drop"), perturb.drop(features, 0.5, generator))
+    assert changed("drop-quarter").eq(0).flatten(1).sum(1).tolist() == [32] * 3
+    assert changed("drop-units").eq(0).all(3).all(2).sum(1).tolist() == [4] * 3
+    assert torch.equal(changed("scale-half"), features / 2)
+    assert torch.equal(changed("scale-double"), 2 * features)
+    halfway = (features + features[[1, 2, 0]]) / 2
+    torch.testing.assert_close(changed("interpolate"), halfway)
+
+
+def test_changes_that_do_not_fit_are_refused():
+    with pytest.raises(striate.MethodError, match="there are none, binarise"):
+        perturb.perturbation("blur")
+    for name in ("top5", "rest"):
+        for transform in ("none", "top5"):
+            with pytest.raises(striate.MethodError, match=f"probabilities, not on {transform}"):
+                perturb.perturbation(name, transform=transform)
+    values = torch.tensor([[0.1, 0.1, 0.2, 0.2, 0.3, 0.1]])
+    top, rest = (
+        perturb.perturbation(name, transform="probabilities")(values, torch.Generator())
+        for name in ("top5", "rest")
+    )
+    assert top.ne(0).sum() == 5
+    assert torch.equal(top.ne(0), rest.eq(0))
+    assert top.sum() == pytest.approx(1)
+
+
+def test_errors_are_counted_as_the_net_counts_them(tmp_path):
+    network = network_of()
+    *_, last = frames_of(network, draw(tmp_path, range(12)))
+    net = last.upconvnet
+    images = torch.stack([network.read(tmp_path / f"{k}.png") for k in (1, 4, 7)])
+    found = perturbed_errors(net, network, images, ["none", "scale-half"])
+    assert list(found) == ["none", "scale-half", "mean image"]
+    single = [net.invert(network, image).image_error for image in images]
+    assert found["none"] == pytest.approx(np.mean(single), rel=1e-5)
+    half = [
+        net.invert(network, image, changed=net.features(network, image[None]) / 2).image_error
+        for image in images
+    ]
+    assert found["scale-half"] == pytest.approx(np.mean(half), rel=1e-5)
+    assert found["scale-half"] != pytest.approx(found["none"], rel=1e-3)
+    shown = (images.numpy().astype(float) / 4 + 0.5).reshape(3, -1)
+    trivial = np.linalg.norm(shown - shown.mean(0), axis=1).mean() / net.image_distance
+    assert found["mean image"] == pytest.approx(trivial, rel=1e-5)
+
+
+def test_an_inversion_from_changed_features_is_measured_against_the_image(tmp_path):
+    network = network_of()
+    *_, last = frames_of(network, draw(tmp_path, range(12)))
+    net, image = last.upconvnet, network.read(tmp_path / "3.png")
+    own = net.features(network, image[None])
+    plain, same = net.invert(network, image), net.invert(network, image, changed=own)
+    assert (same.image_error, same.feature_error) == (plain.image_error, plain.feature_error)
+    other = net.invert(network, image, changed=torch.zeros_like(own))
+    assert torch.equal(other.original, plain.original)
+    assert torch.equal(other.image, net.reconstruct(torch.zeros_like(own))[0])
+    assert other.image_error == pytest.approx(
+        float((other.image - other.original).norm()) / net.image_distance, rel=1e-5
+    )

@@ -33,6 +33,7 @@ def demo(
     from striate.atlas.sheet import sheet
     from striate.cli.memory import keep_memory
     from striate.demo.job import demo_recipe, draw_scenes
+    from striate.demo.upconv import LAYER, demo_upconvnet, fresh, guesses_picture
     from striate.image.encode import save
 
     keep_memory()
@@ -50,6 +51,9 @@ def demo(
     for layer in list(atlas.layers)[:5]:
         sheets.append(out / f"sheet-{layer}.png")
         save(sheet(network, atlas, paths, [layer]), sheets[-1])
+    inverse = out / "inverse.png"
+    guessing = demo_upconvnet(device=str(network.device))
+    save(guesses_picture(network, guessing, fresh(network, 8)), inverse)
     summary = atlas.summary()
     typer.echo(
         f"{summary['units']} units of {len(summary['layers'])} layers over {summary['seen']} "
@@ -58,6 +62,7 @@ def demo(
     typer.echo("Look at what each layer sees (nine projections beside nine crops for each unit):")
     for path in sheets:
         typer.echo(f"  {path}")
+    typer.echo(f"Eight scenes above what a trained inverse guesses from {LAYER} alone: {inverse}")
     typer.echo(f"Ask for one unit: striate atlas show {out / 'atlas'} {list(atlas.layers)[2]}:0")
     if not is_shown(serve):
         typer.echo(f"Browse all of them: striate serve {out / 'atlas'}")

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,8 @@ NetworkName = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help="resnet18, timm/convnext_atto, NAME@FILE, FILE.pt2 or package.module:factory[@FILE].",
+        help="resnet18, timm/convnext_atto, demo, NAME@FILE, FILE.pt2 or "
+        "package.module:factory[@FILE].",
     ),
 ]
 Random = Annotated[bool, typer.Option("--random", help="Random weights (always the same ones).")]
@@ -64,19 +66,31 @@ def recipe(
     mean: str | None = None,
     std: str | None = None,
 ) -> "Recipe":
-    """Return the recipe that the options describe."""
+    """Return the recipe that the options describe; "demo" is the embedded network.
+
+    Raises:
+        BadParameter: If numbers are not numbers, or the embedded network is to be random.
+    """
     from striate.atlas.recipe import Recipe
 
-    return Recipe(
-        network,
-        weights=None if random else "default",
-        resize=resize,
-        crop=crop,
-        interpolation=interpolation,
-        antialias=antialias,
-        mean=numbers(mean),
-        std=numbers(std),
-    )
+    given = {
+        "resize": resize,
+        "crop": crop,
+        "interpolation": interpolation,
+        "antialias": antialias,
+        "mean": numbers(mean),
+        "std": numbers(std),
+    }
+    said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    made = Recipe(network)
+    if network == "demo":
+        from striate.demo.job import demo_recipe
+
+        if random:
+            msg = "the demo's network is a trained one; leave --random out"
+            raise typer.BadParameter(msg)
+        made = demo_recipe()
+    return replace(made, weights=None if random else "default", **said)
 
 
 def with_network(command: Callable[..., None]) -> Callable[..., None]:

@@ -126,12 +126,14 @@ class UpconvNet:
             network_space = found + self.scales["channel_mean"][:, None, None]
             return self.recipe.reads.to_pixels(network_space).clamp(0, 1)
 
-    def invert(self, network: Network, image: Image) -> Inversion:
+    def invert(self, network: Network, image: Image, *, changed: Maps | None = None) -> Inversion:
         """Guess an image from its features, and say how far off the guess is.
 
         Args:
             network: The one that it was trained on.
             image: Preprocessed, as ``network.read`` returns it.
+            changed: (1, units, rows, columns): guess from these in place of its features, for
+                example from `perturb.binarise` of them. Errors are against the image and its own.
 
         Returns:
             The guess and its errors.
@@ -140,7 +142,7 @@ class UpconvNet:
             MethodError: If the network is another, or the image has another size.
         """
         features = self.features(network, image[None])
-        guess = self.reconstruct(features)
+        guess = self.reconstruct(features if changed is None else changed)
         original = self.recipe.shown(image[None]).to(guess)
         again = resized(self.recipe.reads.to_network(guess), self.recipe.image_size[1:])
         seen = self._features(network, again)

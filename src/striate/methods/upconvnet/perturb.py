@@ -215,3 +215,51 @@ TRANSFORMS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({
 })
 """What a decoder may be trained on: a layer's output, its probabilities, the five largest of them,
 or all but these."""
+
+PERTURBATIONS: Mapping[str, Callable[[Tensor, torch.Generator], Tensor]] = MappingProxyType({
+    "none": lambda maps, _: maps,
+    "binarise": lambda maps, _: binarise(maps),
+    "binarise-mean": lambda maps, _: binarise(maps, keep="mean"),
+    "drop-quarter": lambda maps, generator: drop(maps, 0.25, generator),
+    "drop": lambda maps, generator: drop(maps, 0.5, generator),
+    "drop-units": lambda maps, generator: drop(maps, 0.5, generator, whole_units=True),
+    "scale-half": lambda maps, _: scale(maps, 0.5),
+    "scale-double": lambda maps, _: scale(maps, 2.0),
+    "interpolate": lambda maps, _: interpolate(maps, maps.roll(-1, 0), 0.5),
+    "top5": lambda values, _: only_top(values),
+    "rest": lambda values, _: without_top(values),
+})
+"""Changes of the features of some images, by name. Halfway "interpolate" goes to the next image,
+from the last to the first; "top5" and "rest" are for probabilities."""
+
+COUNTED = tuple(name for name in PERTURBATIONS if name not in {"interpolate", "top5", "rest"})
+"""Changes after which the guess should still be of the same image, for any layer."""
+
+
+def perturbation(
+    name: str, *, transform: str = "none"
+) -> Callable[[Tensor, torch.Generator], Tensor]:
+    """Return a change of features by its name.
+
+    Args:
+        name: A key of `PERTURBATIONS`.
+        transform: Of the recipe: what the features are.
+
+    Returns:
+        From features of several images, and where chance comes from, to others.
+
+    Raises:
+        MethodError: If there is none of that name, or it is for probabilities alone.
+
+    Example:
+        >>> change = perturbation("scale-double")
+        >>> change(torch.ones(1, 2), torch.Generator()).tolist()
+        [[2.0, 2.0]]
+    """
+    if name not in PERTURBATIONS:
+        msg = f"no change of features is called {name!r}; there are {', '.join(PERTURBATIONS)}"
+        raise MethodError(msg)
+    if name in {"top5", "rest"} and transform != "probabilities":
+        msg = f"{name!r} is for an UpconvNet that was trained on probabilities, not on {transform}"
+        raise MethodError(msg)
+    return PERTURBATIONS[name]
