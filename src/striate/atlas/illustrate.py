@@ -5,15 +5,14 @@ call goes on.
 """
 
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from striate.atlas import sheets
 from striate.atlas.picture_files import PictureFiles, encoded, is_stored
 from striate.atlas.pictures import Pictures
-from striate.atlas.portraits import Originals, UnitPictures, in_order, unit_pictures
+from striate.atlas.portraits import Originals, UnitPictures, in_threads, unit_pictures
 from striate.atlas.recipe import check_network
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS
 from striate.atlas.snapshot import revision_of
@@ -26,9 +25,6 @@ from striate.network.network import Network
 _TOGETHER = 256
 """Units of a layer made together: where neurons see the whole image, the more of them the fewer
 images go forward; but all of them are lost if the run is stopped."""
-
-_WRITERS = 4
-_AHEAD = 32
 
 Progress = Callable[[int, int], None]
 
@@ -60,7 +56,23 @@ def illustrate(
         AtlasError: If the atlas is not finished or not there any more, the network is another,
             another run is writing, or a file cannot be written or an image read.
     """
-    chosen = list(atlas.layers) if layers is None else _in_atlas(atlas, layers)
+    chosen = chosen_layers(atlas, layers)
+    with writing(atlas, network):
+        return _Run(network, atlas, paths).all_of(chosen, progress, thumbnails)
+
+
+@contextmanager
+def writing(atlas: Atlas, network: Network) -> Iterator[None]:
+    """Hold an atlas's folder while pictures are written into it.
+
+    Args:
+        atlas: The atlas, finished.
+        network: Its network.
+
+    Raises:
+        AtlasError: If the atlas is not finished or not there any more, the network is another, or
+            another run is writing.
+    """
     if not atlas.finished:
         msg = (
             f"{atlas.home} is not finished, and its pictures would change: run the same `striate "
@@ -72,10 +84,21 @@ def illustrate(
         if revision_of(atlas.home) != atlas.revision:
             msg = f"{atlas.home} was built anew meanwhile: run the same command again"
             raise AtlasError(msg)
-        return _Run(network, atlas, paths).all_of(chosen, progress, thumbnails)
+        yield
 
 
-def _in_atlas(atlas: Atlas, patterns: Sequence[str]) -> list[str]:
+def chosen_layers(atlas: Atlas, patterns: Sequence[str] | None) -> list[str]:
+    """Return the layers of an atlas that addresses or globs name, in execution order.
+
+    Args:
+        atlas: The atlas.
+        patterns: Addresses or globs; None for all layers.
+
+    Raises:
+        AddressError: If one names nothing in the atlas.
+    """
+    if patterns is None:
+        return list(atlas.layers)
     chosen: list[str] = []
     for pattern in patterns:
         found = [name for name in atlas.layers if fnmatch.fnmatchcase(name, pattern)]
@@ -125,7 +148,7 @@ class _Run:
                 missing[start : start + _TOGETHER],
                 side=sheets.strip_tile(self._atlas.plan.top),
             )
-            yield from _in_threads(store, pictures)
+            yield from in_threads(store, pictures)
 
     def _sheets_of(self, row: LayerRow) -> None:
         for view in VIEWS:
@@ -157,19 +180,10 @@ class _Run:
             # Read here, in threads: and what cannot be read ends the run, rather than being grey
             # for ever after.
             seen = [image for image in shown if images[image].skipped is None]
-            for _ in _in_threads(self._read, seen):
+            for _ in in_threads(self._read, seen):
                 pass
             write(self._files.thumbnails(page), self._pictures.thumbnails(page))
             progress(shown.stop, len(images))
 
     def _read(self, image: int) -> None:
         self._originals.picture(image)
-
-
-def _in_threads(work: Callable[[Any], None], items: Iterable[Any]) -> Iterator[None]:
-    """Work on items, a few at once; yield after each."""
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        try:
-            yield from in_order((pool.submit(work, item) for item in items), _AHEAD)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)

@@ -44,6 +44,14 @@ class PictureFiles:
         """Return a sheet of images."""
         return self.folder / "thumbnails" / f"{page}.webp"
 
+    def synthetic(self, layer: int, unit: int) -> Path:
+        """Return the synthetic image of a unit."""
+        return self.folder / "synthetic" / str(layer) / f"{unit}.webp"
+
+    def synthetic_numbers(self, layer: int) -> Path:
+        """Return what the synthetic images of a layer reached."""
+        return self.folder / "synthetic" / f"{layer}.json"
+
     def image(self, image: int) -> Path:
         """Return an image as the network gets it."""
         return self.folder / "images" / f"{image}.webp"

@@ -4,6 +4,7 @@ Nothing is written here. What `striate illustrate` stored is read; what is missi
 made in memory, if the images (and for projections the network) are still where they were.
 """
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -21,9 +22,19 @@ from striate.atlas.portraits import (
     unit_pictures,
 )
 from striate.atlas.recipe import image_paths, network_of
-from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS, Sheet, samples_of
+from striate.atlas.sheets import (
+    SAMPLES,
+    SYNTHETIC,
+    THUMBNAILS,
+    UNITS,
+    VIEWS,
+    Sheet,
+    samples_of,
+)
 from striate.atlas.store.reader import Atlas, Entry, LayerRow
-from striate.errors import AddressError, AtlasError, StriateError
+from striate.atlas.synthetic import SyntheticImages
+from striate.errors import AddressError, AtlasError, ImageError, StriateError
+from striate.image.decode import decode
 from striate.image.render import Picture
 from striate.network.network import Network
 
@@ -49,7 +60,7 @@ class Pictures:
         keep: int = 1 << 26,
     ) -> None:
         self._atlas, self._network, self._room = atlas, network, keep
-        self.files = PictureFiles(atlas.home)
+        self.files, self._synthetic = PictureFiles(atlas.home), SyntheticImages(atlas)
         self._rows = list(atlas.layers.values())
         self._originals = originals
         self._side = sheets.strip_tile(atlas.plan.top)
@@ -76,19 +87,36 @@ class Pictures:
         return self._answer(self.files.unit(layer, unit), lambda: self._strip(row, unit))
 
     def layer_sheet(self, layer: int, view: str, page: int) -> bytes:
-        """Return 64 units of a layer, one tile each; see `VIEWS`.
+        """Return 64 units of a layer, one tile each; see `VIEWS` and `SYNTHETIC`.
 
         Raises:
-            AddressError: If there is no such layer, view or page.
+            AddressError: If there is no such layer, view or page, or no synthetic image of it.
             AtlasError: If it is not stored, and images or network are not there any more.
         """
         row = self._row(layer)
-        if view not in VIEWS:
-            msg = f"there is no view {view!r}; the views are {', '.join(VIEWS)}"
+        if view not in {*VIEWS, SYNTHETIC}:
+            msg = f"there is no view {view!r}; the views are {', '.join((*VIEWS, SYNTHETIC))}"
             raise AddressError(msg)
         self._within("page", page, UNITS.pages(row.units), row.address)
         path = self.files.layer_sheet(layer, view, page)
+        if view == SYNTHETIC:
+            # Not kept: while more images are made, there is more to show a moment later.
+            return self.at_hand(path) or self._synthetic_sheet(row, page)
         return self._answer(path, lambda: self._layer_sheet(row, view, page))
+
+    def synthetic(self, layer: int, unit: int) -> bytes:
+        """Return the synthetic image of a unit, which is never made here.
+
+        Raises:
+            AddressError: If there is no such unit, or no such image.
+        """
+        row = self._row(layer)
+        self._within("unit", unit, row.units, row.address)
+        path = self.files.synthetic(layer, unit)
+        content = stored(path) if unit in self._synthetic.layer(layer).made else None
+        if content is None:
+            raise AddressError(_not_made(f"{row.address}:{unit}"))
+        return content
 
     def samples(self, page: int) -> bytes:
         """Return some units of each of 64 layers (see `samples_of`), one row a layer.
@@ -220,6 +248,18 @@ class Pictures:
         places = {unit - units.start: tile for unit, tile in tiles.items()}
         return encoded(UNITS.draw(places, len(units)), UNITS.tile)
 
+    def _synthetic_sheet(self, row: LayerRow, page: int) -> bytes:
+        made = self._synthetic.layer(row.number).made
+        if not made:
+            raise AddressError(_not_made(row.address))
+        units = UNITS.items(page, row.units)
+        tiles: dict[int, Picture] = {}
+        for place, unit in enumerate(units):
+            content = stored(self.files.synthetic(row.number, unit)) if unit in made else None
+            with contextlib.suppress(ImageError):
+                tiles |= {} if content is None else {place: decode(content)}
+        return encoded(UNITS.draw(tiles, len(units)), UNITS.tile)
+
     def _stored_tiles(
         self, row: LayerRow, view: str, entries: dict[int, list[Entry]]
     ) -> dict[int, Picture]:
@@ -291,3 +331,7 @@ class Pictures:
         if trouble is not None and not tiles:
             raise trouble
         return encoded(THUMBNAILS.draw(tiles, len(shown)), THUMBNAILS.tile)
+
+
+def _not_made(what: str) -> str:
+    return f"{what} has no synthetic image: `striate illustrate DIR --maximize` makes them"

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +28,14 @@ from striate.network.network import Network
 from striate.network.projection import Projection, Spot, project_each
 from striate.shapes import Box, Display, Image
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AHEAD = 64
 """Units, and projections, that may wait to be drawn."""
+
+_WRITERS = 4
+_WAITING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,28 @@ def in_order(futures: Iterable[Future[Result]], ahead: int) -> Iterator[Result]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> Iterator[None]:
+    """Work on items, a few at once; yield after each.
+
+    Args:
+        work: Called with each item.
+        items: Taken one by one, not far ahead of the work.
+
+    Yields:
+        None, for each item that is done.
+
+    Example:
+        >>> found = []
+        >>> len(list(in_threads(found.append, [1, 2, 3]))), sorted(found)
+        (3, [1, 2, 3])
+    """
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            yield from in_order((pool.submit(work, item) for item in items), _WAITING)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _projected(

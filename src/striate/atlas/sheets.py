@@ -23,6 +23,9 @@ VIEWS = ("crop", "mean", "projection")
 """What a layer's sheets show of a unit: the crop of its strongest image, the mean of all its crops,
 or the projection of its strongest neuron."""
 
+SYNTHETIC = "synthetic"
+"""A further view, of layers whose units have synthetic images."""
+
 _WIDEST = 16383
 
 _MAGNIFIED = 4

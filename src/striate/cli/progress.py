@@ -54,8 +54,8 @@ class ProgressLine:
         """Show how many are done."""
         seconds = time.monotonic() - self._began
         rate = done / max(seconds, 1e-9)
-        left = _duration((total - done) / max(rate, 1e-9))
-        self._show(f"{done} of {total} {self._what}, {left} left", last=done == total)
+        left = f", {_duration((total - done) / max(rate, 1e-9))} left" if done else ""
+        self._show(f"{done} of {total} {self._what}{left}", last=done == total)
 
     def _show(self, text: str, *, last: bool) -> None:
         now = time.monotonic()

@@ -112,7 +112,9 @@ def check_site(site: Path) -> None:
 def without_pictures(atlas: Atlas) -> bool:
     """Return whether `striate illustrate` has something left to do for an atlas's page."""
     leaves_ = Tree(atlas).pictures(Pictures(atlas))
-    paths = [leaf.path for leaf in leaves_ if not leaf.path.startswith("pictures/images/")]
+    # Images need no making, and those that are synthetic are made when they are asked for.
+    others = ("pictures/images/", "/synthetic/")
+    paths = [leaf.path for leaf in leaves_ if not any(other in leaf.path for other in others)]
     return not all(is_stored(atlas.home / path) for path in paths)
 
 
@@ -156,7 +158,8 @@ def _write(part: Path, atlas: Atlas, progress: Callable[[int, int], None]) -> Ex
 
 def _identity(atlas: Atlas) -> str:
     """Return a hash of all that decides the files: the atlas, and this version of the page."""
-    digest = hashlib.sha256(f"{__version__} {atlas.revision} {atlas.plan.hash()}".encode())
+    told = f"{__version__} {Tree(atlas).revision} {atlas.plan.hash()}"
+    digest = hashlib.sha256(told.encode())
     for name, file in static_files().items():
         digest.update(name.encode() + hashlib.sha256(file.content).digest())
     return digest.hexdigest()

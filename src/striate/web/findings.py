@@ -20,6 +20,7 @@ from striate.atlas.confusion import Confusion
 from striate.atlas.portraits import shown_entries
 from striate.atlas.similarity import correlations, most_similar, seriation, spread
 from striate.atlas.store.reader import Atlas, Entry, ImageRow, LayerRow
+from striate.atlas.synthetic import SyntheticImages
 from striate.errors import AddressError
 
 Value = TypeVar("Value")
@@ -74,19 +75,21 @@ class Findings:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
+        self.synthetic = SyntheticImages(atlas)
         self._lock = threading.RLock()
         self._columns: dict[int, dict[str, list[Any]]] = {}
         self._alike: dict[int, Alike] = {}
         self._spread: dict[int, Spread] = {}
         self._whole: OrderedDict[int, Whole] = OrderedDict()
 
-    @cached_property
+    @property
     def revision(self) -> str:
         """What addresses carry so that a browser may keep the answers.
 
-        The same atlas is told in other words by another striate.
+        The same atlas is told in other words by another striate, and may get synthetic images.
         """
-        return f"{self.atlas.revision}-{__version__}"
+        parts = [self.atlas.revision, __version__, self.synthetic.revision]
+        return "-".join(filter(None, parts))
 
     @cached_property
     def layers(self) -> list[LayerRow]:

@@ -102,6 +102,8 @@ export interface Layer {
   similarity: number[] | null;
   class_names: {[key: string]: string};
   sheets: Sheets;
+  synthetic: (number | null)[] | null;
+  unsynthesized: string | null;
 }
 
 export interface Top {
@@ -126,6 +128,17 @@ export interface SimilarUnit {
   correlation: number;
 }
 
+export interface Synthetic {
+  preset: string;
+  seed: number;
+  steps: number;
+  activation: number;
+  rank: number;
+  centred_rank: number | null;
+  contrast: number;
+  size: [number, number];
+}
+
 export interface Unit {
   address: string;
   layer: number;
@@ -148,6 +161,8 @@ export interface Unit {
   classes: number;
   similar: SimilarUnit[];
   unprojected: string | null;
+  synthetic: Synthetic | null;
+  unsynthesized: string | null;
   python: string;
 }
 

@@ -117,6 +117,10 @@ class Layer(LayerFacts):
     similarity: list[int] | None  # units in an order that puts similar ones side by side
     class_names: dict[str, str]  # of the best classes
     sheets: Sheets  # of each view, by unit
+    # What each unit's synthetic image reaches, null where it has none. A list of these makes
+    # "synthetic" one more view; null: the layer has none.
+    synthetic: list[float | None] | None
+    unsynthesized: str | None  # why the layer can have none
 
 
 class Top(TypedDict):
@@ -147,6 +151,19 @@ class SimilarUnit(TypedDict):
     correlation: float
 
 
+class Synthetic(TypedDict):
+    """An image made to excite a unit: pictures/synthetic/N/U.webp."""
+
+    preset: str
+    seed: int
+    steps: int
+    activation: float  # the unit's largest on it
+    rank: int  # how many units of the layer have a larger one, plus 1
+    centred_rank: int | None  # the same, in deviations from what is usual; null: it never varies
+    contrast: float  # what the picture's contrast was multiplied by
+    size: tuple[int, int]  # height, width of the picture
+
+
 class Unit(TypedDict):
     """``data/layers/N/units/U.json``."""
 
@@ -173,6 +190,8 @@ class Unit(TypedDict):
     classes: int  # how many classes have a mean
     similar: list[SimilarUnit]  # the eight most alike in the layer; correlations above 0 alone
     unprojected: str | None  # why there are no projections: the strip's lower row is grey
+    synthetic: Synthetic | None
+    unsynthesized: str | None  # why it has none, if it was to have one
     python: str  # the lines that make its strongest projection, or else record the layer
 
 

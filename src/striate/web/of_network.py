@@ -81,6 +81,8 @@ def layer(findings: Findings, layer_number: int) -> Layer:
     row, columns = findings.layer(layer_number), findings.columns(layer_number)
     names = findings.atlas.class_names
     best = sorted({index for index in columns["best_class"] if index is not None})
+    images = findings.synthetic.layer(layer_number)
+    reached = {unit: known.activation for unit, known in images.made.items()}
     return Layer(
         **_facts(findings, row),
         columns=UnitColumns(
@@ -97,6 +99,8 @@ def layer(findings: Findings, layer_number: int) -> Layer:
         similarity=findings.alike(layer_number).order,
         class_names={str(index): names[index] for index in best if index in names},
         sheets=sheets(UNITS, row.units),
+        synthetic=[reached.get(unit) for unit in range(row.units)] if reached else None,
+        unsynthesized=images.refused,
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from striate.atlas.accumulators.histogram import BINS, edges
 from striate.atlas.store.reader import Atlas, Entry
+from striate.atlas.synthetic import Reached
 from striate.network.address import Address
 from striate.web.findings import Findings, Whole, file_of, number
-from striate.web.messages import ClassMean, SimilarUnit, Top, Unit
+from striate.web.messages import ClassMean, SimilarUnit, Synthetic, Top, Unit
 
 _CLASSES = 12
 
@@ -23,6 +24,8 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
     whole, atlas = findings.whole(layer), findings.atlas
     known, entries = whole.units[index], whole.shown[index]
     best = known["best_class"]
+    images = findings.synthetic.layer(layer)
+    made = images.made.get(index)
     address = Address(row.address, index)
     return Unit(
         address=str(address),
@@ -49,31 +52,64 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
             for other, r in findings.alike(layer).neighbours[index]
         ],
         unprojected=row.unprojected,
-        python=python(atlas, address, entries),
+        synthetic=_synthetic(made),
+        unsynthesized=images.why_not(index),
+        python=python(atlas, address, entries, made),
     )
 
 
-def python(atlas: Atlas, address: Address, entries: list[Entry]) -> str:
-    """Return the lines of Python that make a unit's strongest projection.
+def _synthetic(made: Reached | None) -> Synthetic | None:
+    if made is None:
+        return None
+    return Synthetic(
+        preset=made.settings.preset,
+        seed=made.settings.seed,
+        steps=made.settings.steps,
+        activation=made.activation,
+        rank=made.rank,
+        centred_rank=made.centred_rank,
+        contrast=made.contrast,
+        size=made.size,
+    )
+
+
+def python(
+    atlas: Atlas, address: Address, entries: list[Entry], made: Reached | None = None
+) -> str:
+    """Return the lines of Python that make a unit's strongest projection, and synthetic image.
 
     They are for any machine that has the weights and the pictures, and run in the folder of the
     pictures: of folders they say no more than where the picture lies in there.
     """
     lines = ["import striate", "", f"network = {_loaded(atlas)}"]
+    return "\n".join([*lines, *_projecting(atlas, address, entries), *_maximizing(address, made)])
+
+
+def _projecting(atlas: Atlas, address: Address, entries: list[Entry]) -> list[str]:
     if not entries:
-        return "\n".join([*lines, f"# {address} never fires: there is nothing to project"])
+        return [f"# {address} never fires: there is nothing to project"]
     first = entries[0]
     name = file_of(atlas.images[first.image])
     neuron = address.at(first.row, first.column)
     if atlas.layer(address.layer).unprojected is not None:
         record = f"network.record(image[None], [{address.layer!r}])"
-        return "\n".join([*lines, f"image = network.read({name!r})", record])
-    return "\n".join([
-        *lines,
+        return [f"image = network.read({name!r})", record]
+    return [
         f"image = network.read({name!r})",
         f"projection = striate.deconvnet(network, image, {str(neuron)!r})",
         "projection.map, projection.box",
-    ])
+    ]
+
+
+def _maximizing(address: Address, made: Reached | None) -> list[str]:
+    if made is None:
+        return []
+    how = f"preset={made.settings.preset!r}, steps={made.settings.steps}, seed={made.settings.seed}"
+    return [
+        "",
+        f"best = striate.activation_maximization(network, [{str(address)!r}], {how})",
+        "best.images, best.activations",
+    ]
 
 
 def _loaded(atlas: Atlas) -> str:

@@ -24,6 +24,7 @@ class View(StrEnum):
     CROP = "crop"
     MEAN = "mean"
     PROJECTION = "projection"
+    SYNTHETIC = "synthetic"
 
 
 def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
@@ -74,6 +75,14 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
         return await answer(
             request, v, files.unit(layer, unit), lambda o: o.pictures.unit(layer, unit)
         )
+
+    @router.get("/synthetic/{layer}/{unit}.webp")
+    async def synthetic(
+        request: Request, layer: Number, unit: Number, v: Version = None
+    ) -> Response:
+        """An image that was made to excite a unit; these are never made here."""
+        where = files.synthetic(layer, unit)
+        return await answer(request, v, where, lambda o: o.pictures.synthetic(layer, unit))
 
     @router.get("/thumbnails/{page}.webp")
     async def thumbnails(request: Request, page: Number, v: Version = None) -> Response:

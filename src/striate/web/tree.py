@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from striate.atlas.pictures import Pictures
-from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS
+from striate.atlas.sheets import SAMPLES, SYNTHETIC, THUMBNAILS, UNITS, VIEWS
 from striate.atlas.store.reader import Atlas
 from striate.web import of_classes, of_images, of_network, of_units
 from striate.web.findings import Findings
@@ -113,13 +113,17 @@ class Tree:
         for page in range(SAMPLES.pages(SAMPLES.columns * len(layers))):
             yield Leaf(f"pictures/samples/{page}.webp", partial(made.samples, page))
         for row in layers:
-            for view in VIEWS:
+            synthetic = self._findings.synthetic.layer(row.number).made
+            for view in (*VIEWS, SYNTHETIC) if synthetic else VIEWS:
                 for page in range(UNITS.pages(row.units)):
                     path = f"pictures/layers/{row.number}/{view}/{page}.webp"
                     yield Leaf(path, partial(made.layer_sheet, row.number, view, page))
             for unit in range(row.units):
                 path = f"pictures/units/{row.number}/{unit}.webp"
                 yield Leaf(path, partial(made.unit, row.number, unit))
+            for unit in sorted(synthetic):
+                path = f"pictures/synthetic/{row.number}/{unit}.webp"
+                yield Leaf(path, partial(made.synthetic, row.number, unit))
         for page in range(THUMBNAILS.pages(len(self.atlas.images))):
             yield Leaf(f"pictures/thumbnails/{page}.webp", partial(made.thumbnails, page))
         for image in self.atlas.images:

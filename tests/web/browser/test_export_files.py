@@ -72,9 +72,7 @@ def asked(site: Path) -> Iterator[str]:
     for line in network["layers"]:
         number = line["number"]
         yield f"data/layers/{number}.json"
-        pages = message(site, f"data/layers/{number}.json")["sheets"]["pages"]
-        for view in network["views"]:
-            yield from (f"pictures/layers/{number}/{view}/{page}.webp" for page in range(pages))
+        yield from sheets_asked(site, number, network["views"])
         for unit in range(line["units"]):
             yield f"data/layers/{number}/units/{unit}.json"
             yield f"pictures/units/{number}/{unit}.webp"
@@ -82,6 +80,17 @@ def asked(site: Path) -> Iterator[str]:
         yield "data/classes.json"
         for line in message(site, "data/classes.json")["classes"]:
             yield f"data/classes/{line['class_index']}.json"
+
+
+def sheets_asked(site: Path, number: int, views: list[str]) -> Iterator[str]:
+    """The sheets of a layer, and its synthetic images."""
+    layer = message(site, f"data/layers/{number}.json")
+    pages, reached = layer["sheets"]["pages"], layer["synthetic"] or []
+    for view in [*views, *(["synthetic"] if reached else [])]:
+        yield from (f"pictures/layers/{number}/{view}/{page}.webp" for page in range(pages))
+    for unit, value in enumerate(reached):
+        if value is not None:
+            yield f"pictures/synthetic/{number}/{unit}.webp"
 
 
 def there(site: Path) -> set[str]:

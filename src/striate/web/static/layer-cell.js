@@ -20,11 +20,15 @@ import { tile } from "./tiles.js";
  */
 export function cellOf(layer, view, choice, query) {
   const kept = Object.fromEntries(query);
-  const values = behind(layer, choice.sort);
+  const reached = view === "synthetic" ? layer.synthetic : null;
+  const values = reached && ["index", "similarity"].includes(choice.sort) ? (/** @type {number} */ unit) => (reached[unit] === null ? "" : even(reached[unit]))
+    : behind(layer, choice.sort);
   return (unit, size) => {
-    const words = `unit ${unit}, ${reason(layer, unit, choice.sort, number, percent)}`;
+    const image = !reached ? "" : reached[unit] === null ? ", no synthetic image" : `, synthetic image reaches ${number(reached[unit])}`;
+    const words = `unit ${unit}, ${reason(layer, unit, choice.sort, number, percent)}${image}`;
+    const none = reached ? reached[unit] === null && "none" : layer.columns.dead[unit] && "dead";
     return h("a", { class: "unit-cell", href: unitHref(layer.address, unit, kept), "aria-label": words, title: words },
-      layer.columns.dead[unit] ? dead(size) : tile({
+      none ? blank(size, none) : tile({
         sheets: layer.sheets, index: unit, size, label: `${layer.address} unit ${unit}, ${view}`, eager: true,
         path: (page) => `pictures/layers/${layer.number}/${view}/${page}.webp`,
       }),
@@ -33,9 +37,9 @@ export function cellOf(layer, view, choice, query) {
   };
 }
 
-/** @param {number} size */
-function dead(size) {
-  return h("span", { class: "tile dead", style: { width: `${size}px`, height: `${size}px` }, text: "dead" });
+/** @param {number} size @param {string} text why there is no picture */
+function blank(size, text) {
+  return h("span", { class: "tile dead", style: { width: `${size}px`, height: `${size}px` }, text });
 }
 
 /**

@@ -9,7 +9,15 @@ import { setQuery } from "./route.js";
 /** @typedef {import("./layer-order.js").Choice} Choice */
 
 /** @type {{[view: string]: string}} */
-export const VIEWS = { crop: "Crop", mean: "Mean crop", projection: "Projection" };
+export const VIEWS = { crop: "Crop", mean: "Mean crop", projection: "Projection", synthetic: "Synthetic" };
+
+/**
+ * What a layer's grid can show: synthetic images where there are some.
+ *
+ * @param {import("../messages.js").Network} all
+ * @param {Layer} layer
+ */
+export const viewsOf = (all, layer) => (layer.synthetic === null ? all.views : [...all.views, "synthetic"]);
 
 const PAUSE = 150;
 const WIDE = "(width >= 700px)";

@@ -40,15 +40,17 @@ function hint() {
  * @param {number} unit
  * @param {AbortSignal} signal
  */
-function card({ number: layer, columns, class_names: names, sheets }, views, unit, signal) {
+function card({ number: layer, columns, class_names: names, sheets, synthetic }, views, unit, signal) {
   const best = columns.best_class[unit];
   const image = columns.top_image[unit];
   const file = h("dd", { class: "mono small", text: image === null ? "—" : `image ${image}` });
   if (image !== null) named(image, signal).then((found) => found && (file.textContent = found.name), () => {});
-  const pictures = columns.dead[unit] ? h("p", { class: "dead-large", text: "dead: never positive" })
-    : views.filter((view) => view !== "mean").map((view) => tile({
+  const reached = synthetic?.[unit] ?? null;
+  const shown = views.filter((view) => (view === "synthetic" ? reached !== null : view !== "mean" && !columns.dead[unit]));
+  const pictures = [columns.dead[unit] ? h("p", { class: "dead-large", text: "dead: never positive" }) : null,
+    ...shown.map((view) => tile({
       sheets, index: unit, size: SIDE, label: "", eager: true, path: (page) => `pictures/layers/${layer}/${view}/${page}.webp`,
-    }));
+    }))];
   return [
     h("p", { class: "preview-title" }, h("strong", { text: `Unit ${unit}` })),
     h("div", { class: "preview-pictures" }, pictures),
@@ -57,6 +59,7 @@ function card({ number: layer, columns, class_names: names, sheets }, views, uni
       h("dt", { text: "Mean" }), h("dd", { text: number(columns.mean[unit]) }),
       h("dt", { text: "Fires on" }), h("dd", { text: `${percent(columns.fires[unit])} of images` }),
       h("dt", { text: "… at" }), h("dd", { text: `${percent(columns.fires_places[unit])} of places` }),
+      reached === null ? null : [h("dt", { text: "Synthetic" }), h("dd", { text: `reaches ${number(reached)}` })],
       best === null ? null : [h("dt", { text: "Best class" }), h("dd", { text: names[String(best)] ?? `class ${best}` })],
       best === null ? null : [h("dt", { text: "Selectivity" }), h("dd", { text: number(columns.selectivity[unit]) })],
       h("dt", { text: "Strongest" }), file),

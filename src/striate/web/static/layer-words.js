@@ -13,6 +13,7 @@ const LEGENDS = {
   crop: "Each picture: what the unit's strongest neuron saw of its strongest image.",
   mean: "Each picture: the mean of what the unit's strongest neurons saw.",
   projection: "Each picture: what in its strongest crop the activation comes from. Mid-grey is zero; each is scaled on its own.",
+  synthetic: "Each picture: an image made to excite the unit, no photograph; faint ones have more contrast. The number: the activation it reaches.",
 };
 
 /**
@@ -24,10 +25,15 @@ const LEGENDS = {
  */
 export function summary(layer, choice, view, items) {
   const none = view === "projection" && layer.unprojected !== null;
-  const legend = none ? `No projections: ${layer.unprojected}.`
-    : items.some((unit) => !layer.columns.dead[unit]) ? LEGENDS[view] ?? "" : "";
+  const shown = (/** @type {number} */ unit) => (view === "synthetic" ? layer.synthetic?.[unit] !== null : !layer.columns.dead[unit]);
+  const legend = none ? `No projections: ${layer.unprojected}.` : items.some(shown) ? LEGENDS[view] ?? "" : "";
   const units = layer.units === 1 ? "unit" : "units";
-  return `${number(items.length)} of ${number(layer.units)} ${units}${sorted(choice)}. ${legend}`;
+  return `${number(items.length)} of ${number(layer.units)} ${units}${sorted(choice)}. ${legend}${unsynthesized(layer)}`;
+}
+
+/** @param {Layer} layer */
+function unsynthesized({ unsynthesized: why }) {
+  return why === null ? "" : ` No synthetic images: ${why}.`;
 }
 
 /** @param {Choice} choice */

@@ -7,7 +7,7 @@ import { append, breakable, h, number } from "./dom.js";
 import { fieldDrawing, fieldText } from "./field.js";
 import { copyLink } from "./copy.js";
 import { cellOf } from "./layer-cell.js";
-import { controls } from "./layer-controls.js";
+import { controls, viewsOf } from "./layer-controls.js";
 import { layerKeys } from "./layer-keys.js";
 import { choiceOf, unitsOf } from "./layer-order.js";
 import { prefetcher } from "./layer-prefetch.js";
@@ -36,15 +36,16 @@ export async function render(route, signal) {
   const count = h("p", { class: "count", role: "status" });
   const empty = h("div", { class: "empty" });
   const problem = h("div", { role: "status" });
-  const side = preview(layer, all.views, signal);
+  const views = viewsOf(all, layer);
+  const side = preview(layer, views, signal);
   const fetchAhead = prefetcher(layer, signal);
-  const bar = controls(layer, all.views, (unit) => grid.reveal(unit) ? null : `Unit ${unit} is not among those shown.`);
+  const bar = controls(layer, views, (unit) => grid.reveal(unit) ? null : `Unit ${unit} is not among those shown.`);
   let files = new Map();
 
   /** @param {URLSearchParams} query */
   const show = async (query) => {
     const choice = choiceOf(query, layer);
-    const view = all.views.includes(query.get("view") ?? "") ? /** @type {string} */ (query.get("view")) : all.views[0];
+    const view = views.includes(query.get("view") ?? "") ? /** @type {string} */ (query.get("view")) : views[0];
     bar.show(choice, view);
     if (choice.text !== "" && files.size === 0) files = await namesOf(layer.columns.top_image, all, signal).catch(() => files);
     const items = unitsOf(layer, choice, files);
@@ -62,7 +63,7 @@ export async function render(route, signal) {
     problem.textContent = `Some pictures are missing: ${/** @type {CustomEvent} */ (event).detail}`;
   });
   settingsEvents.addEventListener("change", () => show(latest), { signal });
-  layerKeys(grid, all.views);
+  layerKeys(grid, views);
   const links = h("nav", { class: "walk", "aria-label": "Layers" });
   walk(links, all, layer, route.query);
   await show(route.query);

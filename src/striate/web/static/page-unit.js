@@ -15,6 +15,7 @@ import { settingsEvents } from "./theme.js";
 import { facts } from "./unit-facts.js";
 import { classMeans, similarUnits } from "./unit-relations.js";
 import { strongest } from "./unit-strongest.js";
+import { synthetic } from "./unit-synthetic.js";
 import { ValueHistogram } from "./value-histogram.js";
 
 /** @typedef {import("../messages.js").Unit} Unit */
@@ -42,7 +43,7 @@ export async function render(route, signal) {
   settingsEvents.addEventListener("change", draw, { signal });
   return {
     title: `${line.address} unit ${unit.unit}`,
-    node: h("article", { class: "unit" }, heading(unit, line, links, strip), pictures, details(unit, layer)),
+    node: h("article", { class: "unit" }, heading(unit, line, links, strip), pictures, synthetic(unit, line), details(unit, layer)),
   };
 }
 

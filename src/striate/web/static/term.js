@@ -61,5 +61,12 @@ export const DEFINITIONS = {
   projection:
     "What in the crop the activation comes from, by the deconvolutional network of Zeiler and Fergus (2014). "
     + "Mid-grey is zero; each picture is scaled on its own.",
+  synthetic:
+    "An image made for this unit, no photograph: from noise, its pixels follow the gradient of the activation "
+    + "(activation maximization) as far as the image stays natural.",
+  rank: "Place of this unit among all of its layer by the largest activation on this image.",
+  centred:
+    "The same place, each unit counted in standard deviations above the mean of its largest activations over the "
+    + "images: units that are large on everything do not stand before it. Units that never vary are left out.",
   crop: "The part of the image that the strongest neuron saw, as the network gets it.",
 };
