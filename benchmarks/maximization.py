@@ -3,7 +3,8 @@
 Lucent 0.1.8 runs as it is, with its defaults: 128 pixels, enlarged to 224, the whole network
 forward and backward (with parameters frozen, which it does not do by itself). Ours is the default
 preset (spectrum, decorrelated colour, transforms, Adam), sixteen units in a batch, once on the
-default canvas (what a neuron sees, plus a margin: a smaller picture) and once on one of 128 pixels.
+default canvas (what a neuron sees, plus a margin, at most 128 pixels: mostly a smaller picture) and
+once on one of 224 pixels, which is what Lucent's network sees.
 """
 
 import sys
@@ -38,7 +39,7 @@ def run(*, quick: bool, rounds: int) -> Any:
         found += [compare(network, module, layer, rounds) for layer in LAYERS[name]]
     print_table(
         f"A step for one of {UNITS} units / Lucent's step for one unit (Lucent is 1)",
-        ("network", "layer", "depth", "canvas", "ratio", "at 128 px"),
+        ("network", "layer", "depth", "canvas", "ratio", "at 224 px"),
         [[r["network"], r["layer"], r["depth"], r["canvas"], r["own"], r["same"]] for r in found],
     )
     return found
@@ -49,7 +50,7 @@ def compare(network: Network, module: torch.nn.Module, layer: str, rounds: int) 
     address = network.layers[layer].address
     addresses = [f"{address}:{unit}" for unit in range(UNITS)]
     own = maximize.plan(network, addresses, PRESETS["modern"])
-    same = maximize.plan(network, addresses, PRESETS["modern"], size=128)
+    same = maximize.plan(network, addresses, PRESETS["modern"], size=224)
     peer = lucent_steps(module, layer)
     found = {
         "network": network.name,

@@ -85,7 +85,8 @@ def _ours(network: Network, layer: str, units: list[int]) -> Iterator[tuple[int,
     """Yield numbers of steps and what each unit's image reaches then."""
     space, preset = Space.of(network), PRESETS["modern"]
     (job,) = maximize.plan(network, [f"{layer}:{unit}" for unit in units], preset)
-    for frame in maximize.run(network, job, preset):
+    # The frame of a step comes before its move: one more, to see what the last one made.
+    for frame in maximize.run(network, job, preset, steps=CHECKED[-1] + 1):
         if frame.step in CHECKED:
             pixels = space.pixels(job.placed(frame.images)).clamp(0, 1)
             yield frame.step, _peaks(network, layer, units, pixels)

@@ -49,7 +49,9 @@ def provenance() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "data": os.environ.get("STRIATE_DATA", "made: noise with a 1/f spectrum"),
+        "data": "STRIATE_DATA"
+        if "STRIATE_DATA" in os.environ
+        else "made: noise with a 1/f spectrum",
     }
 
 

@@ -33,9 +33,9 @@ def main() -> None:
     atlas = Atlas(asked.atlas)
     images = SyntheticImages(atlas)
     rows = [
-        judged(atlas, address, found)
+        found
         for address, row in atlas.layers.items()
-        if (found := images.layer(row.number)).made
+        if (found := judged(atlas, address, images.layer(row.number))) is not None
     ]
     table = {"network": atlas.plan.network, "images": atlas.seen, "layers": rows}
     if asked.out is not None:
@@ -48,11 +48,13 @@ def main() -> None:
         )
 
 
-def judged(atlas: Atlas, address: str, images: LayerImages) -> dict[str, Any]:
-    """Return what is said of a layer."""
+def judged(atlas: Atlas, address: str, images: LayerImages) -> dict[str, Any] | None:
+    """Return what is said of a layer; None if fewer than two of its units count."""
     maxima = atlas.columns(address)["maximum"]
     alive = {unit: found for unit, found in images.made.items() if (maxima[unit] or 0) > 0}
     factors = [found.activation / maxima[unit] for unit, found in alive.items()]
+    if len(factors) < 2:  # One unit has no tenths.
+        return None
     settings = {found.settings for found in alive.values()}
     return {
         "layer": address,

@@ -1,8 +1,7 @@
 """Synthetic images in an atlas: each with its own numbers, once; where there is none, told why."""
 
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -198,21 +197,28 @@ def test_a_picture_that_is_gone_is_made_again_with_its_sheet(
     assert decode(whole).shape
 
 
-@pytest.mark.parametrize("damage", ["cut", "other atlas", "no number", "not finite"])
+DAMAGE: dict[str, Callable[[str], str]] = {
+    "cut": lambda text: text[:-3],
+    "deep": lambda _: "[" * 100_000,
+    "other atlas": lambda text: text.replace('"atlas":"', '"atlas":"0'),
+    "no number": lambda text: text.replace('"rank":', '"rank":"first","was":', 1),
+    "endless rank": lambda text: text.replace('"rank":', '"rank":1e999,"was":', 1),
+    "not finite": lambda text: text.replace('"activation":', '"activation":1e999,"was":', 1),
+    "too large": lambda text: text.replace('"activation":', f'"activation":1{"0" * 400},"was":', 1),
+    "no such unit": lambda text: text.replace('"2":', '"5":', 1),
+    "no size": lambda text: text.replace('"size":[', '"size":[0,3],"was":[', 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_numbers_that_cannot_be_right_count_as_none(
     network: Network, atlas: Atlas, damage: str
 ) -> None:
     synthesize(network, atlas, FEW)
     path = PictureFiles(atlas.home).synthetic_numbers(1)
     content = path.read_text()
-    found = json.loads(content)
-    if damage == "other atlas":
-        found["atlas"] = "0" * 16
-    elif damage == "no number":
-        found["units"]["2"]["rank"] = "first"
-    else:
-        found["units"]["2"]["activation"] = float("inf")
-    path.write_text(content[:-3] if damage == "cut" else json.dumps(found))
+    path.write_text(DAMAGE[damage](content))
+    assert path.read_text() != content
     assert numbers_of(atlas, "4").made == {}
     assert synthesize(network, atlas, FEW).made == 5
     assert path.read_text() == content

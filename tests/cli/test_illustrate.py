@@ -71,6 +71,9 @@ def test_images_are_made_once_and_what_cannot_be_is_said(striate_: Run, built: P
     _, out, err = striate_(*FEW, "--seed", "7", "--layers", "2")
     assert "5 synthetic images made, 5 of 5 units have one (erhan, 3 steps, seed 7)" in out
     assert "no synthetic image" not in err
+    _, out, err = striate_(*FEW, "--seed", "7", "--layers", "2")
+    assert "0 synthetic images made, 5 of 5 units" in out
+    assert "synthetic images" not in err
 
 
 def test_without_the_option_there_are_none(striate_: Run, built: Path) -> None:

@@ -17,7 +17,8 @@ import striate
 from striate.atlas.portraits import Originals
 from striate.atlas.recipe import image_paths
 from striate.atlas.store.reader import Atlas
-from striate.cli.facets import _measured
+from striate.cli.facets import _measured, _strongest
+from striate.network.address import Address
 
 OWN = """
 import torch
@@ -116,8 +117,25 @@ def test_facets_of_a_layer_that_the_atlas_has_not_kept(striate_: Run, place: Pat
     assert striate_("atlas", *NETWORK, "images", "-o", "some", "--layers", "1")[0] == 0
     some = Atlas(place / "some")
     network = striate.load("own:make", resize=24, crop=24)
-    found = _measured(some, Originals(some, image_paths(some)), network, "3", 0)
+    originals = Originals(some, image_paths(some))
+    found = _measured(some, originals, network, Address("3", 0))
     assert np.allclose(found, values, rtol=1e-4)
+    each = [
+        _measured(some, originals, network, Address("3", 0).at(row, column))
+        for row, column in np.ndindex(network.layers["3"].map_size)
+    ]
+    assert np.allclose(np.max(each, axis=0), values, rtol=1e-4)
+    assert not np.allclose(each[0], values)
+
+
+def test_facets_of_a_neuron_come_from_its_own_images(striate_: Run, place: Path) -> None:
+    make_atlas(striate_, place, 8)
+    atlas, network = Atlas(place / "atlas"), striate.load("own:make", resize=24, crop=24)
+    originals = Originals(atlas, image_paths(atlas))
+    own = _measured(atlas, originals, network, Address("3", 0).at(0, 0))
+    assert not np.array_equal(np.argsort(-own), np.argsort(-atlas.responses("3")[:, 0]))
+    found = _strongest(atlas, originals, network, "3:0@0,0", 3)
+    assert [image for image, _ in found] == list(np.argsort(-own)[:3])
 
 
 def test_centre_bias(striate_: Run, place: Path) -> None:
@@ -154,7 +172,7 @@ def test_a_search_writes_its_table(striate_: Run, place: Path) -> None:
         (["1:1", "-o", "best.png", "--preset", "best"], "there are modern"),
         (["1:1", "-o", "best.png", "--video", "way.png", "--steps", "2"], ".webp"),
         (["1:1", "-o", "best.png", "--facets", "2"], "needs --atlas"),
-        (["1:1", "1:2", "-o", "a.png", "--facets", "2", "--atlas", "x"], "one unit, not of 2"),
+        (["1:1", "1:2", "-o", "a.png", "--facets", "2"], "one unit, not of 2"),
         (["1:1", "-o", "a.png", "--facets", "2", "--atlas", "x", "--search", "2"], "--facets"),
         (["1:1", "-o", "best.png", "--search", "2", "--table", "a.txt"], "a .csv file"),
         (["1:1", "-o", "best.png", "--search", "2", "--preset", "erhan"], "--preset cannot"),

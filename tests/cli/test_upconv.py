@@ -175,6 +175,9 @@ def test_invert_guesses_from_changed_features_too(
     assert "no change of features is called 'blur'" in bad(
         striate_, *command, out, "--perturb", "blur"
     )
+    alone = ["invert", trained, "own:make", images[0], *SIZE, "-o", out, "--perturb", "interpolate"]
+    code, _, err = striate_(*alone)
+    assert (code, "name two images or more" in err) == (2, True)
 
 
 def test_the_embedded_inverse_goes_by_the_name_demo(

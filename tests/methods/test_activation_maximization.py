@@ -126,7 +126,28 @@ def test_canvases_of_deep_layers_are_as_wide_as_the_preset_allows() -> None:
     assert maximize.plan(network, ["5:0"], PRESETS["modern"], size=150)[0].size == (3, 150, 150)
 
 
-def test_the_modern_preset_revives_a_unit_however_deep_it_sleeps() -> None:
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_inference_mode_changes_nothing(preset: str) -> None:
+    network = convolutional(40)
+    plain = striate.activation_maximization(network, ["2:1"], preset=preset, steps=4)
+    with torch.inference_mode():
+        again = striate.activation_maximization(network, ["2:1"], preset=preset, steps=4)
+    assert torch.equal(again.images, plain.images)
+
+
+def test_a_canvas_never_is_too_small_for_what_is_not_padded() -> None:
+    convolutions = [nn.Conv2d(3 if k == 0 else 2, 2, 9, stride=1 + k % 2) for k in range(9)]
+    network = striate.load(nn.Sequential(*convolutions), image_size=(480, 440))
+    (field,) = {*network.layers["8"].receptive_field.size}
+    (job,) = maximize.plan(network, ["8:1"], PRESETS["modern"])
+    assert job.size[1] >= field > 128
+    assert job.size[2] >= field
+    # Units are alive on it, and on the whole image too.
+    made = striate.activation_maximization(network, ["8:1"], steps=3)
+    assert torch.isfinite(made.activations).all()
+
+
+def test_a_unit_is_revived_however_deep_it_sleeps() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 5), nn.ReLU())
     with torch.no_grad():
         module[0].weight.copy_(torch.tensor([0.1, 0.1, 0.0, -0.1, -0.1]).expand(2, 3, 5, 5))

@@ -57,6 +57,13 @@ def test_settings_are_drawn_one_by_one() -> None:
         ({"rate": {"slow": 1}}, "constant 100"),
         ({"blur": {}}, "blur has nothing"),
         ({"blur": {0.3: 0}}, "weights above 0"),
+        ({"steps": {0: 1}}, "steps=0: it is at least 1"),
+        ({"blur_every": {0: 1}}, "blur_every=0"),
+        (
+            {"norm_percentile": {200.0: 1}},
+            "norm_percentile=200.0: it is at least 0 and at most 100",
+        ),
+        ({"decay": {-0.5: 1}}, "decay=-0.5"),
     ],
 )
 def test_a_space_that_is_none_is_refused(space: dict[str, dict[object, int]], said: str) -> None:

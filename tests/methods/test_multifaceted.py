@@ -150,6 +150,23 @@ def test_facets_of_a_unit_with_a_map(seeded: torch.Generator) -> None:
     assert one.picture(0).shape == (3, 40, 40)
 
 
+@pytest.mark.parametrize("unit", ["3:2", "6:1"])
+@pytest.mark.parametrize("size", [24, 56])
+def test_canvases_that_no_crop_serves_get_images_of_their_size(
+    unit: str, size: int, seeded: torch.Generator
+) -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.InstanceNorm2d(6), nn.Conv2d(6, 4, 3),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2),
+    )  # fmt: skip
+    network = striate.load(module, image_size=(40, 40))
+    images = torch.randn((6, 3, 40, 40), generator=seeded)
+    images = torch.cat([images, images.roll(5, 3)])
+    found = striate.multifaceted(network, unit, images, facets=2, steps=8, size=size)
+    assert found.images.shape == found.starts.shape == (2, 3, size, size)
+    assert (found.activations > found.start_activations).all()
+
+
 def test_a_stop_keeps_what_is_there() -> None:
     network, images, _ = planted()
     run = multifaceted_frames(network, "head:0", images, facets=2, steps=60)
@@ -167,6 +184,7 @@ def test_a_stop_keeps_what_is_there() -> None:
         ({"address": "head:9"}, AddressError, "units 0 to 1"),
         ({"facets": 21}, MethodError, "21 groups of 20 different"),
         ({"facets": 0}, MethodError, "facets=0"),
+        ({"images": torch.zeros(0, 3, SIDE, SIDE)}, MethodError, "0 images"),
         ({"codes": "nowhere"}, AddressError, "no layer 'nowhere'"),
         ({"images": torch.zeros(3, 3, 5, 5)}, MethodError, "network.read"),
     ],

@@ -75,6 +75,21 @@ def test_the_best_of_each_image_is_kept() -> None:
     assert values[-1].tolist() != values.amax(0).tolist()
 
 
+def test_the_noise_of_the_start_is_not_what_is_kept() -> None:
+    def sign(_seen: Seen, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))
+
+    def shrink(values: Tensor, _gradient: Tensor, _step: int) -> Tensor:
+        return values / 2
+
+    start = torch.ones(1, *SIZE, dtype=torch.float64)
+    for regularizers, kept in (((), 1.0), ((shrink,), 1 / 8)):
+        recipe = Recipe(6, Constant(0.0), regularizers=regularizers)
+        found = frames(recipe, start, custom([], sign))
+        assert found[-1].best_values.tolist() == [kept]
+        assert found[2].best_values.tolist() == [1.0]
+
+
 def test_stopping_early_loses_nothing() -> None:
     network, weight = linear()
     canvas = Pixels(torch.zeros(1, *SIZE, dtype=torch.float64), plain())

@@ -71,6 +71,14 @@ def test_as_many_groups_as_vectors_and_no_more() -> None:
         k_means(vectors, 4, generator())
 
 
+def test_equal_vectors_stay_equal_however_they_are_turned() -> None:
+    two = torch.randn((2, 30), generator=generator(), dtype=torch.float64)
+    turned = principal(two.repeat(5, 1), 50)
+    assert k_means(turned, 2, generator()).labels.tolist() == [0, 1] * 5
+    with pytest.raises(MethodError, match="3 groups of 2 different vectors"):
+        k_means(turned, 3, generator())
+
+
 def test_principal_directions_keep_distances_and_order() -> None:
     vectors = torch.randn((9, 20), generator=generator(), dtype=torch.float64)
     found = principal(vectors, 50)

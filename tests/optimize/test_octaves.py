@@ -137,6 +137,20 @@ def test_a_probability_s_step_is_that_of_its_logarithm() -> None:
     assert torch.cosine_similarity(moved, gradient.flatten(), dim=0) > 1 - 1e-9
 
 
+def test_the_only_score_has_no_probability_and_grows_itself() -> None:
+    module = nn.Sequential(nn.Flatten(), planted()[1].requires_grad_(requires_grad=False))
+    module.append(nn.Linear(4, 1, bias=False).double())
+    network = striate.load(module, image_size=(20, 20))
+    (job,) = maximize.plan(network, ["2:0"], Preset("any", 1, Constant(1.0)))
+    start = torch.full((1, *job.size), 0.5, dtype=torch.float64)
+    phase = Phase(3, (1.0, 1.0), (HUGE, HUGE), probability=True)
+    values = [
+        float(octave.frame.values)
+        for octave in through(network, job, start, [phase], maximize.generators(0, job))
+    ]
+    assert all(before < after for before, after in pairwise(values))
+
+
 @pytest.mark.parametrize("phases", [FROM_MEANS, CENTRE_BIAS])
 def test_schedules_in_proportion(phases: tuple[Phase, ...]) -> None:
     assert octaves.shortened(phases, None) == phases

@@ -31,7 +31,7 @@ PATHS = [
     "/data/layers/{layer}/units/{unit}.json", "/data/images/names/{page}.json",
     "/data/images/{image}.json", "/pictures/samples/{page}.webp",
     "/pictures/layers/{layer}/{view}/{page}.webp", "/pictures/units/{layer}/{unit}.webp",
-    "/pictures/synthetic/{layer}/{unit}.webp",
+    "/pictures/layers/{layer}/synthetic/{page}.webp", "/pictures/synthetic/{layer}/{unit}.webp",
     "/pictures/thumbnails/{page}.webp", "/pictures/images/{image}.webp",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from striate.atlas.recipe import network_of
 from striate.atlas.store.reader import Atlas
 from striate.atlas.synthesize import synthesize
 from striate.atlas.synthetic import Failure, Settings, SyntheticImages, store_numbers
+from striate.errors import AtlasError
 from striate.image.decode import decode
 from striate.web.app import create_app
 from striate.web.export import export, without_pictures
@@ -101,6 +103,21 @@ def test_pictures_and_sheets_are_there_where_images_are(app: FastAPI, folder: Pa
     assert "--maximize" in ask(app, "/pictures/synthetic/1/0.webp").json()["detail"]
 
 
+def test_pictures_without_numbers_are_not_shown(app: FastAPI, folder: Path) -> None:
+    atlas = Atlas(folder)
+    row = atlas.layers["1"]
+    synthesize(network_of(atlas, "cpu"), atlas, FEW, layers=["1"])
+    paths = ["/pictures/synthetic/0/1.webp", "/pictures/layers/0/synthetic/0.webp"]
+    assert [ask(app, path).status for path in paths] == [200, 200]
+    images = SyntheticImages(atlas).layer(0)
+    del images.made[1]
+    store_numbers(atlas, row, images)
+    assert [ask(app, path).status for path in paths] == [404, 200]
+    PictureFiles(folder).synthetic_numbers(0).unlink()
+    assert [ask(app, path).status for path in paths] == [404, 404]
+    assert PictureFiles(folder).layer_sheet(0, "synthetic", 0).is_file()
+
+
 def test_what_is_made_while_the_page_is_served_appears(app: FastAPI, folder: Path) -> None:
     def revision() -> str:
         return str(ask(app, "/data/status.json").json()["revision"])
@@ -152,6 +169,29 @@ def test_an_export_that_was_begun_before_is_not_gone_on_with(
     export(folder, tmp_path / "site")
     assert (tmp_path / "site" / "pictures" / "synthetic" / "1" / "69.webp").is_file()
     assert b'"synthetic":[' in (tmp_path / "site" / "data" / "layers" / "1.json").read_bytes()
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "made again"])
+def test_images_that_change_during_an_export_end_it(
+    folder: Path, tmp_path: Path, gone: bool
+) -> None:
+    atlas = Atlas(folder)
+    images = SyntheticImages(atlas).layer(0)
+
+    def change(done: int, total: int) -> None:
+        del total
+        if done == 1:
+            known = images.made.pop(2)
+            if not gone:
+                images.made[2] = replace(known, settings=Settings("erhan", 1, 3))
+            store_numbers(atlas, atlas.layers["1"], images)
+
+    with pytest.raises(AtlasError, match=r"changed while it was exported.*same command again"):
+        export(folder, tmp_path / "site", progress=change)
+    assert not (tmp_path / "site").exists()
+    export(folder, tmp_path / "site")
+    there = (tmp_path / "site" / "pictures" / "synthetic" / "0" / "2.webp").exists()
+    assert there is not gone
 
 
 def test_they_are_no_reason_to_load_the_network(folder: Path) -> None:

@@ -101,7 +101,7 @@ class Pictures:
         path = self.files.layer_sheet(layer, view, page)
         if view == SYNTHETIC:
             # Not kept: while more images are made, there is more to show a moment later.
-            return self.at_hand(path) or self._synthetic_sheet(row, page)
+            return self._synthetic_sheet(row, page)
         return self._answer(path, lambda: self._layer_sheet(row, view, page))
 
     def synthetic(self, layer: int, unit: int) -> bytes:
@@ -252,6 +252,9 @@ class Pictures:
         made = self._synthetic.layer(row.number).made
         if not made:
             raise AddressError(_not_made(row.address))
+        whole = stored(self.files.layer_sheet(row.number, SYNTHETIC, page))
+        if whole is not None:
+            return whole
         units = UNITS.items(page, row.units)
         tiles: dict[int, Picture] = {}
         for place, unit in enumerate(units):

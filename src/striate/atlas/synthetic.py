@@ -7,7 +7,7 @@ numbers does not count. Before a picture is replaced its numbers go, so that non
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -162,23 +162,32 @@ def _from_json(content: bytes, atlas: Atlas, row: LayerRow) -> LayerImages:
             return LayerImages()
         refused = found["refused"]
         return LayerImages(
-            {int(unit): _reached(known) for unit, known in found["units"].items()},
+            {unit: _reached(known) for unit, known in _of_units(found["units"], row)},
             {
-                int(unit): Failure(_settings(known), str(known["reason"]))
-                for unit, known in found["failed"].items()
+                unit: Failure(_settings(known), str(known["reason"]))
+                for unit, known in _of_units(found["failed"], row)
             },
             None if refused is None else str(refused),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return LayerImages()
+
+
+def _of_units(known: Mapping[str, Any], row: LayerRow) -> Iterator[tuple[int, Any]]:
+    for name, value in known.items():
+        unit = int(name)
+        if not 0 <= unit < row.units:
+            msg = f"{row.address} has no unit {unit}"
+            raise ValueError(msg)
+        yield unit, value
 
 
 def _reached(known: Mapping[str, Any]) -> Reached:
     centred = known["centred_rank"]
-    height, width = known["size"]
+    height, width = (int(side) for side in known["size"])
     activation, contrast = float(known["activation"]), float(known["contrast"])
-    if not (math.isfinite(activation) and math.isfinite(contrast)):
-        msg = f"{activation}, {contrast}: not finite"
+    if not (math.isfinite(activation) and math.isfinite(contrast) and min(height, width) > 0):
+        msg = f"{activation}, {contrast}, {height} x {width}: no image is like that"
         raise ValueError(msg)
     return Reached(
         _settings(known),
@@ -186,7 +195,7 @@ def _reached(known: Mapping[str, Any]) -> Reached:
         int(known["rank"]),
         None if centred is None else int(centred),
         contrast,
-        (int(height), int(width)),
+        (height, width),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from striate.atlas.portraits import Originals
     from striate.atlas.store.reader import Atlas
     from striate.methods.multifaceted import FacetFrame
+    from striate.network.address import Address
     from striate.network.network import Network
     from striate.optimize.maximize import Job
 
@@ -135,30 +136,31 @@ def _strongest(
     import numpy as np
 
     layer, address = network.layers.resolve(asked)
-    unit = address.unit or 0
-    if layer.address in atlas.layers:
-        values = np.asarray(atlas.responses(layer.address)[:, unit], np.float64)
+    if layer.address in atlas.layers and address.row is None:
+        values = np.asarray(atlas.responses(layer.address)[:, address.unit or 0], np.float64)
     else:
-        values = _measured(atlas, originals, network, layer.address, unit)
+        values = _measured(atlas, originals, network, address)
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:count]
     return [(int(image), float(values[image])) for image in order if np.isfinite(values[image])]
 
 
 def _measured(
-    atlas: "Atlas", originals: "Originals", network: "Network", layer: str, unit: int
+    atlas: "Atlas", originals: "Originals", network: "Network", address: "Address"
 ) -> "np.ndarray":
-    """Return a unit's largest activation in each image, of a layer that the atlas has not kept."""
+    """Return a unit's largest activation, or a neuron's, in each image: no atlas keeps the last."""
     import numpy as np
     import torch
 
-    found = np.full(len(atlas.images), np.nan)
+    found, layer = np.full(len(atlas.images), np.nan), address.layer
     seen = [number for number, image in enumerate(atlas.images) if image.seen]
     with ProgressLine("images") as line:
         for start in range(0, len(seen), _EACH):
             part = seen[start : start + _EACH]
             batch = torch.stack([originals[image] for image in part])
             recorded = network.record(batch.to(network.device, network.dtype), [layer])[layer]
-            maps = network.layers[layer].maps(recorded)[:, unit]
+            maps = network.layers[layer].maps(recorded)[:, address.unit or 0]
+            if address.row is not None and address.column is not None:
+                maps = maps[:, address.row : address.row + 1, address.column : address.column + 1]
             found[part] = maps.flatten(1).amax(1).cpu().numpy()
             line.counted(start + len(part), len(seen))
     return found

@@ -27,7 +27,10 @@ def illustrate_command(
     layers: Globs = None,
     maximize: _Maximize = False,
     preset: Annotated[
-        str | None, typer.Option(help="Of synthetic images, as in maximize. [default: modern]")
+        str | None,
+        typer.Option(
+            help="Of synthetic images, as in maximize, not centre-bias. [default: modern]"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of their noise. [default: 0]")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="[default: the preset's]")] = None,

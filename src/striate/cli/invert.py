@@ -58,7 +58,7 @@ def invert(
         for lines in _numbers(found):
             typer.echo(f"{name}: {', '.join(lines)}")
     rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
-    save(stack([side_by_side(row) for row in rows]), out)
+    save(stack([side_by_side(row, below=True) for row in rows]), out)
     typer.echo(str(out))
 
 

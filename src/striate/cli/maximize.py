@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from striate.network.network import Network
 
 _FRAMES = 60
+_EVERYWHERE = "--size, --steps, --seed and --columns"
 _Search = Annotated[
     int | None, typer.Option("--search", min=1, metavar="N", help="Try N random settings instead.")
 ]
@@ -51,7 +52,9 @@ def maximize(  # noqa: PLR0913 - one parameter an option
         int | None, typer.Option(min=1, help="Of the atlas, for --facets. [default: 25 a facet]")
     ] = None,
     atlas: _Probed = None,
-    columns: Annotated[int, typer.Option(min=1, help="Images side by side.")] = 4,
+    columns: Annotated[
+        int, typer.Option(min=1, help="Images side by side; a facet has a row of its own.")
+    ] = 4,
 ) -> None:
     """Make images that units like best; Ctrl-C keeps the best so far."""
     from striate.cli.facets import centred, faceted
@@ -151,11 +154,18 @@ def _way(given: Mapping[str, object], addresses: list[str]) -> str:
         "": {"--preset", "--diversity", "--video", "--atlas"},
     }
     if wrong := sorted(said - goes[way]):
-        of = f"with {way}" if way else "alone"
-        msg = f"{', '.join(wrong)} cannot be given {of}: --table goes with --search, --images with "
-        raise typer.BadParameter(msg + "--facets, and each way to maximize alone")
-    if way == "--facets" and ("--atlas" not in said or len(addresses) != 1):
-        msg = f"--facets is of one unit, not of {len(addresses)}, and needs --atlas DIR for images"
+        takes = ", ".join(sorted(goes[way] - {way, "--preset"}))
+        hint = (
+            f"with {way}, which takes only {takes}, {_EVERYWHERE}"
+            if way
+            else "alone: --table goes with --search, --images with --facets"
+        )
+        raise typer.BadParameter(f"{', '.join(wrong)} cannot be given {hint}")
+    if way == "--facets" and len(addresses) != 1:
+        msg = f"--facets is of one unit, not of {len(addresses)}"
+        raise typer.BadParameter(msg)
+    if way == "--facets" and "--atlas" not in said:
+        msg = "--facets needs --atlas DIR: it starts from images that excite the unit"
         raise typer.BadParameter(msg)
     return way
 

@@ -51,7 +51,9 @@ class ProgressLine:
         self._show(", ".join(parts), last=progress.done == progress.total)
 
     def counted(self, done: int, total: int) -> None:
-        """Show how many are done."""
+        """Show how many are done; nothing where there was nothing to do."""
+        if total == 0:
+            return
         seconds = time.monotonic() - self._began
         rate = done / max(seconds, 1e-9)
         left = f", {_duration((total - done) / max(rate, 1e-9))} left" if done else ""

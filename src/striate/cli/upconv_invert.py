@@ -1,5 +1,6 @@
 """``striate upconv invert``: images beside what a trained UpconvNet guesses them to be."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ def invert(
     from striate.methods.upconvnet.perturb import perturbation
 
     checked_kind(out)
+    _check_next(perturb or (), images)
     loaded = load()
     upconvnet = _opened(file, str(loaded.device))
     transform, names = upconvnet.recipe.transform, ["none", *(perturb or ())]
@@ -56,6 +58,17 @@ def invert(
             typer.echo(f"{path.name!r}: {line}")
     save(stack(rows), out)
     typer.echo(str(out))
+
+
+def _check_next(changes: Sequence[str], images: list[Path]) -> None:
+    """Refuse to go towards the next image where there is none.
+
+    Raises:
+        BadParameter: If so.
+    """
+    if "interpolate" in changes and len(images) < 2:
+        msg = "--perturb interpolate goes halfway to the next image: name two images or more"
+        raise typer.BadParameter(msg)
 
 
 def _opened(file: Path, device: str) -> "UpconvNet":

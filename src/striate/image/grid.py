@@ -114,12 +114,14 @@ def captioned(picture: Picture, title: str, *, lines: Sequence[str] = ()) -> Pic
     return np.concatenate([*rows, space, _padded(picture, picture.shape[0], width, _WHITE)])
 
 
-def side_by_side(pictures: Sequence[Picture], gap: int = 8) -> Picture:
-    """Put pictures in a row, on white, aligned at their tops.
+def side_by_side(pictures: Sequence[Picture], gap: int = 8, *, below: bool = False) -> Picture:
+    """Put pictures in a row, on white.
 
     Args:
         pictures: At least one, of any sizes.
         gap: Pixels between them.
+        below: Whether they are aligned at their lower edges (pictures under captions of unequal
+            length), not at the upper ones.
 
     Returns:
         The one picture, as high as the highest.
@@ -133,7 +135,10 @@ def side_by_side(pictures: Sequence[Picture], gap: int = 8) -> Picture:
     """
     _check(pictures, gap)
     height = max(picture.shape[0] for picture in pictures)
-    same = [_padded(picture, height, picture.shape[1], _WHITE) for picture in pictures]
+    same = []
+    for picture in pictures:
+        white = _blank(height - picture.shape[0], picture.shape[1], _WHITE)
+        same.append(np.concatenate([white, picture] if below else [picture, white]))
     return _joined(same, gap, 1, _WHITE)
 
 

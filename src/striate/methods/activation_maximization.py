@@ -15,10 +15,12 @@ Source:
 
 Differs from the source:
     The canvas is as large as what the neuron sees, plus a margin, where that is smaller than the
-    image. A unit of a convolution is maximized at one place, as in Yosinski et al. In the first
-    steps rectifiers that are dead lead on what would revive them, with every preset. Simonyan et
-    al. do not publish their weight, nor Erhan et al. their radius: ours are in
-    `striate.optimize.presets`.
+    image; with ``modern`` it is 128 pixels wide at most, where the layer is convolutional all the
+    way. A unit of a convolution is maximized at one place, as in Yosinski et al. Rectifiers that
+    are dead lead on what would revive them, with every preset. Of Yosinski et al.'s images the best
+    of the second half of the steps is kept: the noise of the start may excite a unit more than what
+    emerges from it. Simonyan et al. do not publish their weight, nor Erhan et al. their radius:
+    ours are in `striate.optimize.presets`.
 
 Applies to:
     Every layer that a gradient comes back from. Class scores are taken before the softmax

@@ -242,10 +242,13 @@ def multifaceted_frames(
     """Do as `multifaceted` does, and yield each step; `finished` of the last is its result.
 
     Raises:
-        MethodError: Besides, if no facet, no step or no mean is asked for.
+        MethodError: Besides, if no facet, no step or no mean is asked for, or no image given.
     """
-    if facets < 1 or averaged < 1 or (steps is not None and steps < 1):
-        msg = f"facets={facets}, averaged={averaged}, steps={steps}: at least one of each is needed"
+    if min(facets, averaged, len(images)) < 1 or (steps is not None and steps < 1):
+        msg = (
+            f"facets={facets}, averaged={averaged}, steps={steps}, {len(images)} images: at least "
+            "one of each is needed"
+        )
         raise MethodError(msg)
     if tuple(images.shape[1:]) != network.image_size:
         msg = (

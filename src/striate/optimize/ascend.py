@@ -66,7 +66,9 @@ class Frame:
         values: The objective of each image, penalties not counted; of the transformed image where
             there are transforms.
         best: The images with the highest values so far; without transforms, of this very frame or
-            an earlier one; with transforms, this frame's (values of two steps do not compare).
+            an earlier one; with transforms, this frame's (values of two steps do not compare). With
+            regularizers, from half of the steps on, those of the second half alone: the noise of
+            the start may have a higher value than the picture that emerges from it.
         best_values: Their values.
         penalties: What was subtracted from the value of each image, weights included.
     """
@@ -112,11 +114,12 @@ def ascend(
     best, best_values, scale = Tensor(), Tensor(), None
     if recipe.slope is not None:
         scale = _scale(view, canvas, objective, recipe)
+    settled = recipe.steps // 2 if recipe.regularizers else 0
     for number in range(recipe.steps):
         images, values, penalties, gradients = _gradients(
             view, canvas, objective, recipe, number, generator, scale
         )
-        if number == 0 or recipe.transforms:
+        if number in {0, settled} or recipe.transforms:
             best, best_values = images, values
         else:
             better = values > best_values
@@ -180,12 +183,11 @@ def _gradients(
 def _scale(view: View, canvas: Canvas, objective: Objective, recipe: Recipe) -> Tensor:
     """Return the factor of each image's objective that gives its first gradient the right size."""
     alone = replace(recipe, penalties=(), transforms=())
-    _, values, _, gradients = _gradients(
-        view, canvas, objective, alone, 0, torch.Generator(), torch.ones(())
-    )
-    squares = torch.stack([gradient.square().flatten(1).sum(1) for gradient in gradients])
-    size = squares.sum(0).sqrt()
-    return torch.where(size > 0, (recipe.slope or 0.0) / size, torch.ones_like(values))
+    _, values, _, gradients = _gradients(view, canvas, objective, alone, 0, torch.Generator(), None)
+    with torch.inference_mode(mode=False):
+        squares = torch.stack([gradient.square().flatten(1).sum(1) for gradient in gradients])
+        size = squares.sum(0).sqrt()
+        return torch.where(size > 0, (recipe.slope or 0.0) / size, torch.ones_like(values))
 
 
 def _counted(canvas: Canvas, images: Images) -> Images:

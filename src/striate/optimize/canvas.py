@@ -39,7 +39,10 @@ class Canvas(Protocol):
     parameters: list[Tensor]
 
     def images(self) -> Images:
-        """Return the images in network space, differentiable by the parameters."""
+        """Return the images in network space, differentiable by the parameters.
+
+        Frames keep them: they must be new tensors, no views of parameters that change in place.
+        """
         ...
 
 

@@ -86,7 +86,9 @@ def k_means(vectors: Vectors, count: int, generator: torch.Generator) -> Cluster
         >>> k_means(points, 2, torch.Generator().manual_seed(0)).labels.tolist()
         [0, 0, 1, 0]
     """
-    different = len(torch.unique(vectors, dim=0))
+    # Coordinates of equal vectors, as `principal` has them, differ in their last digits.
+    size = vectors.abs().amax().clamp(min=torch.finfo(vectors.dtype).tiny)
+    different = len(torch.unique((vectors / size).round(decimals=6), dim=0))
     if not 1 <= count <= different:
         msg = f"{count} groups of {different} different vectors: ask for 1 to {different}"
         raise MethodError(msg)

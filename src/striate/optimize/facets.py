@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx
+from torch.nn import functional
 
 from striate.network.layers import Layer
 from striate.network.network import Network
@@ -57,7 +58,7 @@ def grouped(
     Args:
         network: The network.
         job: Of one unit, several times.
-        images: In network space, of the job's whole size.
+        images: In network space; brought to the job's whole size, should they have another.
         averaged: A mean is of so many images at most.
         seed: Of the clustering.
         codes: Address of the layer whose codes are compared; None: see `read_by`.
@@ -70,6 +71,8 @@ def grouped(
         MethodError: If there are fewer different images than groups.
     """
     given = images.to(device=network.device, dtype=network.dtype)
+    if tuple(given.shape[1:]) != job.whole:
+        given = functional.interpolate(given, job.whole[1:], mode="bilinear", antialias=True)
     patches = aligned(network, job, given)
     address = job.neurons[0].layer
     layer = read_by(network, address) if codes is None else network.layers.whole(codes).address
@@ -98,7 +101,7 @@ def aligned(network: Network, job: Job, images: Images) -> Float[Tensor, "images
         map, or one neuron of it was asked for, the images themselves.
     """
     asked, neuron = job.asked[0], job.neurons[0]
-    layer = network.layers[neuron.layer]
+    layer = network.layers_at(job.whole)[neuron.layer]
     stride = layer.receptive_field.stride
     if asked.row is not None or neuron.row is None or neuron.column is None or stride is None:
         return images

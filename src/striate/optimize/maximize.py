@@ -2,7 +2,8 @@
 
 Units of one layer share the graph up to that layer, and a canvas that is no larger than what their
 neurons see, plus a margin. The finished canvas is put into an image of the network's own size, the
-mean around it, on the grid of the layer's neurons: what was reached on the canvas is reached there.
+mean around it, on the grid of the layer's neurons: what was reached on the canvas is reached there,
+unless the neurons see more than the canvas.
 """
 
 import hashlib
@@ -155,7 +156,11 @@ def _along(
     field, stride = layer.receptive_field.size, layer.receptive_field.stride
     extent = int(field[axis]) if field else length
     jump = round(stride[axis]) if stride else 1
-    wished = min(extent + 2 * preset.margin, preset.widest or length) if side is None else side
+    wished = side
+    if wished is None:
+        # Without padding, a canvas that is much smaller than a field has no neuron left.
+        least = length - (layer.map_size[axis] - 1) * jump
+        wished = min(extent + 2 * preset.margin, max(preset.widest or length, least))
     chosen = min(wished, length)
     centre = _nearest(layer, axis, (chosen - 1) / 2)
     middle = _nearest(layer, axis, (length - 1) / 2)
@@ -216,8 +221,9 @@ def run(
     Raises:
         MethodError: If the layer has no gradient, or the objective stops being finite.
     """
-    space = Space.of(network)
-    canvas = preset.make(job.size, space, generators(seed, job), start)
+    with torch.inference_mode(mode=False), torch.no_grad():
+        space = Space.of(network)
+        canvas = preset.make(job.size, space, generators(seed, job), start)
     objective = units(job.neurons, preset.place)
     if extra is not None:
         objective = objective + extra

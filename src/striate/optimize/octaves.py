@@ -14,8 +14,8 @@ Differs from the source:
     value (a misplaced bracket in the code lets the weight end at the sum of both). The image grows
     by bicubic interpolation, not by splines. The margin is the same share of the side on canvases
     of all sizes. A phase for probabilities takes their logarithm: the gradient points the same
-    way, and the step does not depend on its length; where a unit is no class score, it takes the
-    activation. In the first steps dead rectifiers lead on, as with every preset.
+    way, and the step does not depend on its length; where a unit is no class score, or the only
+    one, it takes the activation. In the first steps dead rectifiers lead on.
 """
 
 from collections.abc import Generator, Sequence
@@ -260,7 +260,9 @@ def _objective(network: Network, neurons: Sequence[Address], phase: Phase) -> Ob
         return chosen
 
     def function(seen: Seen, images: Images) -> Tensor:
-        return chosen({layer: seen[layer].log_softmax(1)}, images)
+        maps = seen[layer]
+        # The probability of the only class is 1, whatever the image.
+        return chosen({layer: maps.log_softmax(1) if maps.shape[1] > 1 else maps}, images)
 
     return custom([layer], function, "log-probabilities")
 

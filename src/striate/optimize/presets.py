@@ -14,7 +14,7 @@ import torch
 
 from striate.errors import MethodError
 from striate.optimize import transform
-from striate.optimize.ascend import REDIRECTED_STEPS, Recipe
+from striate.optimize.ascend import Recipe
 from striate.optimize.canvas import Canvas, Fourier, Pixels, Pyramid, noise
 from striate.optimize.objective import Place
 from striate.optimize.prior import (
@@ -50,7 +50,8 @@ class Preset:
         robust: Whether the image must survive small random changes, see `robust`.
         place: Which neuron of a unit with a map is maximized.
         margin: Pixels around a receptive field that is smaller than the image.
-        widest: Side of the largest canvas, where a neuron sees more; None for no limit.
+        widest: Side of the largest canvas, where a neuron sees more and crops can be made; None for
+            no limit.
         redirected: For how many steps dead rectifiers are helped; None for all.
         slope: What the first gradient is scaled to, see `striate.optimize.ascend.Recipe`.
     """
@@ -68,7 +69,7 @@ class Preset:
     place: Place = "centre"
     margin: int = 8
     widest: int | None = None
-    redirected: int | None = REDIRECTED_STEPS
+    redirected: int | None = None
     slope: float | None = None
 
     def make(
@@ -152,8 +153,7 @@ to 8.4 in 27 steps, so a step gains 0.36, and the squared norm of the gradient i
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("modern", 256, Adam(0.05), canvas="fourier", start=0.01, robust=True, widest=128,
-               redirected=None),
+        Preset("modern", 256, Adam(0.05), canvas="fourier", start=0.01, robust=True, widest=128),
         Preset("yosinski-1", 500, Progress(100.0), slope=_CAFFENET,
                regularizers=(Blur(0.5, 4), ClipNorm(50.0))),
         Preset("yosinski-2", 750, Constant(100.0), slope=_CAFFENET,

@@ -73,7 +73,7 @@ def alpha_norm(images: Images, alpha: float = 6.0, *, colours: bool = False) -> 
 
     Args:
         images: In any space.
-        alpha: The power.
+        alpha: The power, 2 or more.
         colours: Take the length of each pixel's colour (IJCV 2016), not each value (CVPR 2015).
 
     Returns:

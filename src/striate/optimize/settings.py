@@ -12,6 +12,7 @@ Differs from the source:
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -72,6 +73,25 @@ class Setting:
     steps: int
     rate: str
 
+    def __post_init__(self) -> None:
+        """Refuse what no ascent can do, before any begins.
+
+        Raises:
+            MethodError: If a number is out of its range.
+        """
+        ranges = {
+            "decay": (0, 1),
+            "blur": (0, math.inf),
+            "blur_every": (1, math.inf),
+            "norm_percentile": (0, 100),
+            "contribution_percentile": (0, 100),
+            "steps": (1, math.inf),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                msg = f"{name}={getattr(self, name)}: it is at least {low} and at most {high:g}"
+                raise MethodError(msg)
+
     def preset(self) -> Preset:
         """Return the setting as a way to maximize; its regularizers in the published order."""
         chosen: list[Regularizer] = []
@@ -101,7 +121,8 @@ def drawn(number: int, seed: int = 0, space: Mapping[str, Weighted] | None = Non
         The setting.
 
     Raises:
-        MethodError: If there is no such parameter, or nothing to draw from.
+        MethodError: If there is no such parameter, nothing to draw from, or what is drawn is out of
+            range.
 
     Example:
         >>> drawn(0, space={"decay": {0.25: 1}, "steps": {60: 1}}).decay

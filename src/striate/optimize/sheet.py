@@ -48,7 +48,8 @@ def sheet(
         said = [*numbers, f"contrast x {factor:.1f}"] if factor > 1 else numbers
         cells.append(captioned(enlarged(image_picture(coloured(shown))), title, lines=said))
     return stack([
-        side_by_side(cells[start : start + columns]) for start in range(0, len(cells), columns)
+        side_by_side(cells[start : start + columns], below=True)
+        for start in range(0, len(cells), columns)
     ])
 
 

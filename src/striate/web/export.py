@@ -21,7 +21,7 @@ from striate.atlas.snapshot import open_atlas
 from striate.atlas.store.files import write
 from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas
-from striate.errors import AtlasError
+from striate.errors import AddressError, AtlasError
 from striate.web.site import AGAIN, INDEX, static_files
 from striate.web.tree import Leaf, Tree
 
@@ -58,7 +58,7 @@ def export(
 
     Raises:
         AtlasError: If the atlas is not finished, or the site would overwrite something else, or a
-            picture cannot be made, or the disk is full.
+            picture cannot be made, or synthetic images change meanwhile, or the disk is full.
     """
     atlas, target = finished(folder), Path(site).absolute()
     check_site(target)
@@ -139,12 +139,18 @@ def _write(part: Path, atlas: Atlas, progress: Callable[[int, int], None]) -> Ex
     if not done:
         _empty(part)
     for number, leaf in enumerate(todo[done:], start=done + 1):
-        content = leaf.make()
+        try:
+            content = leaf.make()
+        except AddressError:
+            # It was there when the leaves were counted.
+            _check_unchanged(atlas, identity)
+            raise
         path = part / leaf.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         size += len(content)
         if number % _STEP == 0 or number == len(todo):
+            _check_unchanged(atlas, identity)
             # Files count as done once they would outlive a power cut.
             getattr(os, "sync", lambda: None)()
             said = {"identity": identity, "done": number, "bytes": size}
@@ -163,6 +169,16 @@ def _identity(atlas: Atlas) -> str:
     for name, file in static_files().items():
         digest.update(name.encode() + hashlib.sha256(file.content).digest())
     return digest.hexdigest()
+
+
+def _check_unchanged(atlas: Atlas, identity: str) -> None:
+    """Refuse to go on where numbers of synthetic images would stand beside later pictures."""  # noqa: DOC501 - private
+    if _identity(atlas) != identity:
+        msg = (
+            f"the synthetic images of {atlas.home} changed while it was exported: when `striate "
+            "illustrate` has ended, run the same command again"
+        )
+        raise AtlasError(msg)
 
 
 def _done(marker: Path, identity: str) -> tuple[int, int]:

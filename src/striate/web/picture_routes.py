@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from striate.atlas.pictures import Pictures
+from striate.atlas.sheets import SYNTHETIC
 from striate.web.replies import BUSY, ERRORS, WEBP, Number, Version, reply
 from striate.web.shelf import Opened, Shelf
 from striate.web.worker import Worker
@@ -24,7 +26,6 @@ class View(StrEnum):
     CROP = "crop"
     MEAN = "mean"
     PROJECTION = "projection"
-    SYNTHETIC = "synthetic"
 
 
 def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
@@ -52,6 +53,7 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
             return Response(status_code=204)
         return reply(content, WEBP, asked=asked, revision=opened.tree.revision)
 
+    _add_synthetic(router, shelf)
     files = shelf.opened().pictures.files
 
     @router.get("/samples/{page}.webp")
@@ -76,14 +78,6 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
             request, v, files.unit(layer, unit), lambda o: o.pictures.unit(layer, unit)
         )
 
-    @router.get("/synthetic/{layer}/{unit}.webp")
-    async def synthetic(
-        request: Request, layer: Number, unit: Number, v: Version = None
-    ) -> Response:
-        """An image that was made to excite a unit; these are never made here."""
-        where = files.synthetic(layer, unit)
-        return await answer(request, v, where, lambda o: o.pictures.synthetic(layer, unit))
-
     @router.get("/thumbnails/{page}.webp")
     async def thumbnails(request: Request, page: Number, v: Version = None) -> Response:
         """Images by id."""
@@ -97,3 +91,22 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
         return await answer(request, v, files.image(image), lambda o: o.image(image))
 
     return router
+
+
+def _add_synthetic(router: APIRouter, shelf: Shelf) -> None:
+    """Add what needs neither network nor images, and so does not wait for the worker."""
+
+    async def answer(asked: str | None, find: Callable[[Pictures], bytes]) -> Response:
+        opened = shelf.opened()
+        content = await run_in_threadpool(find, opened.pictures)
+        return reply(content, WEBP, asked=asked, revision=opened.tree.revision)
+
+    @router.get("/layers/{layer}/synthetic/{page}.webp")
+    async def sheet(layer: Number, page: Number, v: Version = None) -> Response:
+        """Synthetic images of units of a layer, one tile each."""
+        return await answer(v, lambda pictures: pictures.layer_sheet(layer, SYNTHETIC, page))
+
+    @router.get("/synthetic/{layer}/{unit}.webp")
+    async def synthetic(layer: Number, unit: Number, v: Version = None) -> Response:
+        """An image that was made to excite a unit; these are never made here."""
+        return await answer(v, lambda pictures: pictures.synthetic(layer, unit))

@@ -13,7 +13,7 @@ from striate.atlas.synthetic import LayerImages, Settings, SyntheticImages, stor
 from web.browser.atlases import opened
 from web.browser.conftest import made_once
 from web.browser.serving import served
-from web.browser.visiting import Visitor
+from web.browser.visiting import Visitor, probe
 
 FEW = Settings("modern", 0, 2)
 MISSING = 7
@@ -63,6 +63,7 @@ def test_a_layer_with_images_has_one_more_view(visitor: Visitor, synthetic: Path
     cell = page.locator("unit-grid a[href*='/relu1/5?']")
     expect(cell.get_by_role("img")).to_have_accessible_name("relu1 unit 5, synthetic")
     assert "pictures/layers/0/synthetic/0.webp" in (cell.locator("img").get_attribute("src") or "")
+    expect(page.locator("p.count")).to_contain_text("The number: the activation it reaches.")
     shown = float(cell.locator(".unit-value").inner_text())
     assert shown == pytest.approx(made[5].activation, rel=5e-3)
     expect(page.locator(f"unit-grid a[href*='/relu1/{MISSING}?'] .tile")).to_have_text("none")
@@ -78,8 +79,19 @@ def test_a_layer_without_images_keeps_its_views(visitor: Visitor) -> None:
     expect(page.get_by_role("button", name="Crop", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
+    page.keyboard.press("v")
+    expect(page).to_have_url(f"{visitor.base}#/relu3?view=mean")
     visitor.open("#/relu3/5")
     assert page.locator(".unit-synthetic").count() == 0
+
+
+def test_the_number_is_what_the_grid_is_sorted_by(visitor: Visitor, synthetic: Path) -> None:
+    maximum = opened(synthetic).columns("relu1")["maximum"][5]
+    page = visitor.open("#/relu1?view=synthetic&sort=maximum")
+    value = page.locator("unit-grid a[href*='/relu1/5?'] .unit-value")
+    assert float(value.inner_text()) == pytest.approx(maximum, rel=5e-3)
+    expect(page.locator("p.count")).to_contain_text("an image made to excite the unit")
+    expect(page.locator("p.count")).not_to_contain_text("The number")
 
 
 def test_a_unit_shows_its_image_with_its_numbers(visitor: Visitor, synthetic: Path) -> None:
@@ -122,3 +134,14 @@ def test_it_fits_a_small_screen(visitor: Visitor) -> None:
             page = visitor.open(fragment)
             over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, (width, fragment)
+
+
+def test_the_audit_finds_nothing(visitor: Visitor) -> None:
+    wrong = []
+    for fragment in ("#/relu1?view=synthetic", "#/relu1/5", "#/fc7/3"):
+        page = visitor.open(fragment)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            visitor.settle()
+            wrong += [f"{fragment}, {scheme}: {what}" for what in probe(page, "audit")]
+    assert not wrong, "\n".join(wrong)

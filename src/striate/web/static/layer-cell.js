@@ -2,7 +2,7 @@
 /** One unit in a layer's grid. */
 
 import { even, h, number, percent } from "./dom.js";
-import { reason } from "./layer-order.js";
+import { isByNumber, reason } from "./layer-order.js";
 import { unitHref } from "./route.js";
 import { tile } from "./tiles.js";
 
@@ -21,7 +21,7 @@ import { tile } from "./tiles.js";
 export function cellOf(layer, view, choice, query) {
   const kept = Object.fromEntries(query);
   const reached = view === "synthetic" ? layer.synthetic : null;
-  const values = reached && ["index", "similarity"].includes(choice.sort) ? (/** @type {number} */ unit) => (reached[unit] === null ? "" : even(reached[unit]))
+  const values = reached && !isByNumber(choice.sort) ? (/** @type {number} */ unit) => (reached[unit] === null ? "" : even(reached[unit]))
     : behind(layer, choice.sort);
   return (unit, size) => {
     const image = !reached ? "" : reached[unit] === null ? ", no synthetic image" : `, synthetic image reaches ${number(reached[unit])}`;

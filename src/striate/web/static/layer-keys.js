@@ -46,7 +46,8 @@ export function layerKeys(grid, views) {
 
 /** @param {string[]} views */
 function nextView(views) {
-  const now = views.indexOf(parse(location.hash).query.get("view") ?? views[0]);
+  // The address may name a view that the layer before had, and this one has not.
+  const now = Math.max(views.indexOf(parse(location.hash).query.get("view") ?? ""), 0);
   const next = (now + 1) % views.length;
   setQuery({ view: next === 0 ? null : views[next] });
 }

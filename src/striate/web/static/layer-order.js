@@ -20,6 +20,13 @@ export const SORTS = [
 ];
 
 /**
+ * Whether units are sorted by a number, which then stands under each.
+ *
+ * @param {string} sort
+ */
+export const isByNumber = (sort) => sort !== "index" && sort !== "similarity";
+
+/**
  * The orders that a layer has: not all can be compared unit by unit, or respond to classes.
  *
  * @param {Layer} layer

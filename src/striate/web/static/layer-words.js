@@ -2,7 +2,7 @@
 /** What is said above a layer's grid: how many are shown, in which order, what the pictures are, why there are none. */
 
 import { h, number } from "./dom.js";
-import { choiceOf, SORTS, unitsOf } from "./layer-order.js";
+import { choiceOf, isByNumber, SORTS, unitsOf } from "./layer-order.js";
 import { setQuery } from "./route.js";
 
 /** @typedef {import("../messages.js").Layer} Layer */
@@ -13,7 +13,7 @@ const LEGENDS = {
   crop: "Each picture: what the unit's strongest neuron saw of its strongest image.",
   mean: "Each picture: the mean of what the unit's strongest neurons saw.",
   projection: "Each picture: what in its strongest crop the activation comes from. Mid-grey is zero; each is scaled on its own.",
-  synthetic: "Each picture: an image made to excite the unit, no photograph; faint ones have more contrast. The number: the activation it reaches.",
+  synthetic: "Each picture: an image made to excite the unit, no photograph; faint ones have more contrast.",
 };
 
 /**
@@ -26,9 +26,14 @@ const LEGENDS = {
 export function summary(layer, choice, view, items) {
   const none = view === "projection" && layer.unprojected !== null;
   const shown = (/** @type {number} */ unit) => (view === "synthetic" ? layer.synthetic?.[unit] !== null : !layer.columns.dead[unit]);
-  const legend = none ? `No projections: ${layer.unprojected}.` : items.some(shown) ? LEGENDS[view] ?? "" : "";
+  const legend = none ? `No projections: ${layer.unprojected}.` : items.some(shown) ? `${LEGENDS[view] ?? ""}${numbers(choice, view)}` : "";
   const units = layer.units === 1 ? "unit" : "units";
   return `${number(items.length)} of ${number(layer.units)} ${units}${sorted(choice)}. ${legend}${unsynthesized(layer)}`;
+}
+
+/** @param {Choice} choice @param {string} view */
+function numbers({ sort }, view) {
+  return view === "synthetic" && !isByNumber(sort) ? " The number: the activation it reaches." : "";
 }
 
 /** @param {Layer} layer */
