@@ -1,6 +1,7 @@
 """What is drawn is what was published; each row is true; failures and stops lose nothing else."""
 
 import csv
+import inspect
 import io
 import math
 from collections import Counter
@@ -240,3 +241,9 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         striate.hyperparameter_search(convolutional(), addresses, count=count)
+
+
+def test_an_unknown_order_is_refused_before_the_work() -> None:
+    search = inspect.unwrap(striate.hyperparameter_search)  # The tests' type checker comes first.
+    with pytest.raises(MethodError, match="sorted by robust, activation, variation, not by 'best'"):
+        search(convolutional(), ["1:0"], by="best")  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Inversion against closed forms and the papers retold in numpy."""
 
+import inspect
 import itertools
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from striate.errors import AddressError, MethodError
 from striate.methods.inversion import feature_spread, group, inversion_frames, neighbourhood
 from striate.network.network import Network
 from striate.optimize.ascend import DivergedError
-from striate.optimize.invert import InversionFrame
+from striate.optimize.invert import InversionFrame, goal_of
 from striate.optimize.preimage import Phase, Settings, settings_named
 from striate.optimize.prior import alpha_norm
 from striate.optimize.update import Constant, Momentum
@@ -374,3 +375,10 @@ def test_what_cannot_be_inverted_is_said() -> None:
         striate.inversion(network, image, "0:1")
     with pytest.raises(AddressError, match="units 0 to 3"):
         group(network, "0", [4])
+
+
+def test_a_loss_that_does_not_exist_is_refused() -> None:
+    network = striate.load(nn.Sequential(nn.Conv2d(3, 4, 3)), image_size=(8, 8))
+    with pytest.raises(MethodError, match="no loss 'L2'; there are l2, inner"):
+        # The tests' type checker would refuse it first; a user has none.
+        inspect.unwrap(goal_of)(network, torch.rand(3, 8, 8), "0", loss="L2")  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ import csv
 import io
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -199,7 +199,7 @@ def hyperparameter_search(
     Raises:
         AddressError: If an address does not exist.
         MethodError: If an address is a whole layer, a layer has no gradient, nothing is to be
-            tried, or the space names no such parameter.
+            tried, the space names no such parameter, or nothing is to be sorted by.
 
     Example:
         >>> import striate
@@ -211,6 +211,9 @@ def hyperparameter_search(
         >>> len(found.table), found.best[0] is found.table[0]
         (3, True)
     """
+    if by not in get_args(By):
+        msg = f"a table is sorted by {', '.join(get_args(By))}, not by {by!r}"
+        raise MethodError(msg)
     tried: tuple[Tried, ...] = ()
     for frame in hyperparameter_search_frames(
         network, addresses, count=count, seed=seed, space=space, size=size

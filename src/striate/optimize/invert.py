@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -106,8 +106,11 @@ def goal_of(
 
     Raises:
         AddressError: If the layer does not exist, or has no units.
-        MethodError: If the mask does not fit, or no activation that counts is other than 0.
+        MethodError: If there is no such loss, the mask does not fit, or all that counts is 0.
     """
+    if loss not in get_args(Loss):
+        msg = f"no loss {loss!r}; there are {', '.join(get_args(Loss))}"
+        raise MethodError(msg)
     if image.ndim != 3:
         msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
         raise MethodError(msg)
