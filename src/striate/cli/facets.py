@@ -1,13 +1,12 @@
 """``striate maximize --facets`` and ``--preset centre-bias``: the facets of a unit."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from striate.cli.progress import ProgressLine
-from striate.cli.wish import Wish
+from striate.cli.wish import Wish, go_through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,13 +73,10 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
         save(sheet(shown, titles, lines, space, columns=2 + _SHOWN), wish.out)
         typer.echo(str(wish.out))
 
-    _run(
-        multifaceted_frames(
-            network, asked, given, facets=count, seed=wish.seed, size=wish.size,
-            steps=wish.steps,
-        ),
-        last, write,
-    )  # fmt: skip
+    run = multifaceted_frames(
+        network, asked, given, facets=count, seed=wish.seed, size=wish.size, steps=wish.steps
+    )
+    go_through(run, lambda frame: last.update({frame.job: frame}), write)
 
 
 def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
@@ -110,23 +106,7 @@ def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
     run = centre_bias_frames(
         network, wish.addresses, seed=wish.seed, size=wish.size, steps=wish.steps
     )
-    _run(run, last, write)
-
-
-def _run(
-    frames: "Iterable[FacetFrame]", last: "dict[Job, FacetFrame]", write: Callable[[], None]
-) -> None:
-    """Go through frames; a stop writes what there is."""
-    try:
-        with ProgressLine("steps") as line:
-            for found in frames:
-                last[found.job] = found
-                line.counted(found.done, found.total)
-    except BaseException:
-        if last:
-            write()
-        raise
-    write()
+    go_through(run, lambda frame: last.update({frame.job: frame}), write)
 
 
 def _strongest(

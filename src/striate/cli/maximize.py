@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli.options import Load, with_network
-from striate.cli.progress import ProgressLine
-from striate.cli.wish import Wish
+from striate.cli.wish import Wish, go_through
 
 if TYPE_CHECKING:
+    from striate.methods.activation_maximization import MaximizationFrame
     from striate.network.network import Network
 
 _FRAMES = 60
@@ -123,18 +123,12 @@ def _ascended(
             typer.echo(f"{title}: {', '.join(said)}")
         typer.echo(str(wish.out))
 
-    try:
-        with ProgressLine("steps") as line:
-            for found in run:
-                last[found.job] = found.frame
-                if video is not None:
-                    film.add(found.job, found.frame.step, found.frame.images)
-                line.counted(found.done, found.total)
-    except BaseException:
-        if last:
-            write()
-        raise
-    write()
+    def take(found: "MaximizationFrame") -> None:
+        last[found.job] = found.frame
+        if video is not None:
+            film.add(found.job, found.frame.step, found.frame.images)
+
+    go_through(run, take, write)
 
 
 def _way(given: Mapping[str, object], addresses: list[str]) -> str:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from striate.cli.progress import ProgressLine
-from striate.cli.wish import Wish
+from striate.cli.wish import Wish, go_through
 
 if TYPE_CHECKING:
     from striate.network.network import Network
@@ -27,6 +26,7 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
     from striate.files import write_whole
     from striate.image.encode import save
     from striate.methods.hyperparameter_search import (
+        SearchFrame,
         Tried,
         finished,
         hyperparameter_search_frames,
@@ -41,6 +41,8 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
     tried: tuple[Tried, ...] = ()
 
     def write() -> None:
+        if not tried:
+            return
         found = finished(network, wish.addresses, tried, seed=wish.seed)
         if table is not None:
             write_whole(table, found.csv().encode())
@@ -54,15 +56,11 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
             save(sheet(pictures, titles, lines, Space.of(network), columns=wish.columns), wish.out)
             typer.echo(str(wish.out))
 
-    try:
-        with ProgressLine("steps") as line:
-            for frame in hyperparameter_search_frames(
-                network, wish.addresses, count=count, seed=wish.seed, space=space, size=wish.size
-            ):
-                tried = frame.tried
-                line.counted(frame.done, frame.total)
-    except BaseException:
-        if tried:
-            write()
-        raise
-    write()
+    def take(frame: SearchFrame) -> None:
+        nonlocal tried
+        tried = frame.tried
+
+    run = hyperparameter_search_frames(
+        network, wish.addresses, count=count, seed=wish.seed, space=space, size=wish.size
+    )
+    go_through(run, take, write)
