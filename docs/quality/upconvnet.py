@@ -37,6 +37,7 @@ from typing import Any
 import torch
 
 import striate
+from striate.files import write_whole
 from striate.image.folder import ImageFile, find_images
 from striate.methods.upconvnet.experiment import perturbed_errors
 from striate.methods.upconvnet.net import UpconvNet, distance
@@ -88,9 +89,7 @@ class Results:
 
     def keep(self) -> None:
         """Write the file, whole."""
-        draft = self.path.with_suffix(".part")
-        draft.write_text(json.dumps(self.found, indent=1))
-        draft.replace(self.path)
+        write_whole(self.path, json.dumps(self.found, indent=1).encode())
 
 
 def compare(

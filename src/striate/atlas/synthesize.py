@@ -38,9 +38,8 @@ from striate.optimize import maximize
 from striate.optimize.ascend import DivergedError, Frame
 from striate.optimize.maximize import Job
 from striate.optimize.presets import preset_named
-from striate.optimize.sheet import coloured, contrast
+from striate.optimize.sheet import coloured, stretched
 from striate.optimize.space import Space
-from striate.shapes import Display, Image
 
 Progress = Callable[[int, int], None]
 
@@ -182,7 +181,10 @@ class _Layer:
                         yield done + int(count * share)
                 except DivergedError as error:
                     if count > 1:
-                        jobs.extendleft(reversed(_halves(job)))
+                        jobs.extendleft([
+                            job.part(slice(count // 2, None)),
+                            job.part(slice(count // 2)),
+                        ])
                         continue
                     self._record({}, {_unit(job.asked[0]): str(error)})
                 done += count
@@ -217,7 +219,8 @@ class _Layer:
             if not math.isfinite(activation):
                 failed[unit] = f"its activation on its image is {activation}"
                 continue
-            pictures[unit], factor = self._drawn(found.picture(index))
+            shown, factor = stretched(found.picture(index), self._space)
+            pictures[unit] = image_picture(coloured(shown))
             reached[unit] = Reached(
                 settings,
                 activation,
@@ -239,13 +242,6 @@ class _Layer:
             pass
         self._record(reached, failed)
         self.made += len(reached)
-
-    def _drawn(self, image: Image) -> tuple[Display, float]:
-        """Return an image as a picture, with more contrast where it is faint, and how much more."""
-        factor = contrast(image, self._space)
-        mean = self._space.mean
-        shown = image if factor == 1 else mean + (image - mean) * factor
-        return image_picture(coloured(shown)), factor
 
     @cached_property
     def _usual(self) -> tuple[np.ndarray, np.ndarray]:
@@ -286,12 +282,3 @@ def _unit(address: Address) -> int:
 
 def _array(values: Tensor) -> np.ndarray:
     return np.asarray(values.double().cpu())
-
-
-def _halves(job: Job) -> list[Job]:
-    """Part a job in two: what one image of it does must not cost the others."""
-    middle = len(job.places) // 2
-    return [
-        replace(job, places=job.places[part], asked=job.asked[part], neurons=job.neurons[part])
-        for part in (slice(None, middle), slice(middle, None))
-    ]

@@ -40,7 +40,6 @@ from striate.network.network import Network
 from striate.optimize import maximize
 from striate.optimize.ascend import Frame
 from striate.optimize.presets import preset_named
-from striate.optimize.space import Space
 from striate.shapes import Box, Image
 
 
@@ -87,16 +86,8 @@ class Maximized:
         Returns:
             Lines for each image.
         """
-        found = []
-        for address, value, rank in zip(
-            self.addresses, self.activations.tolist(), self.ranks.tolist(), strict=True
-        ):
-            lines = [f"reaches {value:.4g}", f"rank {rank} in its layer"]
-            real = (maxima or {}).get(f"{address.layer}:{address.unit}")
-            if real is not None and real > 0:
-                lines[0] += f", {value / real:.2f} of its maximum on images, {real:.4g}"
-            found.append(lines)
-        return found
+        reached = zip(self.addresses, self.activations.tolist(), self.ranks.tolist(), strict=True)
+        return [maximize.in_words(*one, maxima) for one in reached]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +208,9 @@ def finished(
     Returns:
         Images in the order of their places.
     """
-    space = Space.of(network)
     found: list[tuple[int, Address, Tensor, float, int, Tensor, Box]] = []
     for job, frame in frames.items():
-        pixels = space.pixels(job.placed(frame.best)).clamp(0, 1)
-        reached = maximize.judged(network, job, space.network(pixels))
+        pixels, reached = maximize.measured(network, job, frame.best)
         for place, neuron, image, (activation, rank, peaks) in zip(
             job.places, job.asked, pixels, reached, strict=True
         ):

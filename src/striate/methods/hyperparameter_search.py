@@ -25,7 +25,7 @@ Applies to:
 import csv
 import io
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
 import torch
@@ -301,18 +301,12 @@ def _tried(
         if len(job.places) == 1:
             yield [_failed(job, number, setting, str(error))]
             return
-        for alone in _each(job):
+        for place in range(len(job.places)):
+            alone = job.part(slice(place, place + 1))
             yield from _tried(network, alone, number, setting, seed)
         return
     if last is not None:
         yield _measured(network, job, number, setting, seed, last.best)
-
-
-def _each(job: maximize.Job) -> list[maximize.Job]:
-    return [
-        replace(job, places=(place,), asked=(asked,), neurons=(neuron,))
-        for place, asked, neuron in zip(job.places, job.asked, job.neurons, strict=True)
-    ]
 
 
 def _failed(job: maximize.Job, number: int, setting: Setting, why: str) -> Tried:
@@ -331,17 +325,14 @@ def _measured(
     seed: int,
     canvases: Images,
 ) -> list[Tried]:
-    space = Space.of(network)
-    pixels = space.pixels(job.placed(canvases)).clamp(0, 1)
-    whole = space.network(pixels)
+    pixels, reached = maximize.measured(network, job, canvases)
     top, left, bottom, right = job.box
     shown = pixels[:, :, top:bottom, left:right]
     variations = total_variation(shown, 1.0) / shown[0].numel()
-    reached = [(value, rank) for value, rank, _ in maximize.judged(network, job, whole)]
-    robusts = _under_changes(network, job, whole, seed)
+    robusts = _under_changes(network, job, Space.of(network).network(pixels), seed)
     return [
         Tried(asked, number, setting, value, rank, kept, rough, "", image, job.box)
-        for asked, (value, rank), kept, rough, image in zip(
+        for asked, (value, rank, _), kept, rough, image in zip(
             job.asked, reached, robusts.tolist(), variations.tolist(), pixels, strict=True
         )
     ]

@@ -118,11 +118,8 @@ class Facets:
         """
         found = []
         for index, address in enumerate(self.addresses):
-            value = float(self.activations[index])
-            lines = [f"reaches {value:.4g}", f"rank {int(self.ranks[index])} in its layer"]
-            real = (maxima or {}).get(f"{address.layer}:{address.unit}")
-            if real is not None and real > 0:
-                lines[0] += f", {value / real:.2f} of its maximum on images, {real:.4g}"
+            value, rank = float(self.activations[index]), int(self.ranks[index])
+            lines = maximize.in_words(address, value, rank, maxima)
             count, began = len(self.members[index]), float(self.start_activations[index])
             if count:
                 used = min(count, self.averaged)
@@ -147,14 +144,14 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """One image and its start, whole, with what they reach and their units' ranks."""
+    """One image and its start, whole, with what `maximize.measured` says of them."""
 
     place: int
     address: Address
     image: Tensor
-    reached: tuple[float, int]
+    reached: tuple[float, int, Tensor]
     start: Tensor
-    began: tuple[float, int]
+    began: tuple[float, int, Tensor]
     members: tuple[int, ...]
     box: Box
 
@@ -352,8 +349,8 @@ def finished(frames: Sequence[FacetFrame]) -> Facets:
     first, found = frames[0]._plan, list[_Made]()  # noqa: SLF001 - its own module
     for frame in frames:
         plan = frame._plan  # noqa: SLF001 - its own module
-        images, reached = _measured(plan, frame.octave.middle)
-        starts, began = _measured(plan, plan.start)
+        images, reached = maximize.measured(plan.network, plan.job, frame.octave.middle)
+        starts, began = maximize.measured(plan.network, plan.job, plan.start)
         found += map(
             _Made, plan.job.places, plan.job.asked, images, reached, starts, began, plan.members,
             [plan.job.box] * len(images),
@@ -374,11 +371,3 @@ def finished(frames: Sequence[FacetFrame]) -> Facets:
         steps=sum(phase.steps for phase in first.phases),
         network=first.network.name,
     )
-
-
-def _measured(plan: _Plan, canvases: Images) -> tuple[Tensor, list[tuple[float, int]]]:
-    """Return canvases as whole images in pixel space, and what these reach."""
-    space = Space.of(plan.network)
-    pixels = space.pixels(plan.job.placed(canvases)).clamp(0, 1)
-    judged = maximize.judged(plan.network, plan.job, space.network(pixels))
-    return pixels, [(activation, rank) for activation, rank, _ in judged]

@@ -7,8 +7,8 @@ unless the neurons see more than the canvas.
 """
 
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -57,6 +57,15 @@ class Job:
         """Where the canvas lies in the whole image."""
         top, left = self.corner
         return top, left, top + self.size[1], left + self.size[2]
+
+    def part(self, chosen: slice) -> "Job":
+        """Return the job of some of the images: what one of them does must not cost the others."""
+        return replace(
+            self,
+            places=self.places[chosen],
+            asked=self.asked[chosen],
+            neurons=self.neurons[chosen],
+        )
 
     def placed(self, images: Images) -> Float[Tensor, "images channels rows columns"]:
         """Put canvases into whole images, the mean around (network space)."""
@@ -287,3 +296,46 @@ def judged(
                     peaks = maps[:, neuron.row, neuron.column]
                 own = peaks[neuron.unit or 0]
                 yield float(own), int((peaks > own).sum()) + 1, peaks
+
+
+def measured(
+    network: Network, job: Job, canvases: Images
+) -> tuple[
+    Float[Tensor, "images channels rows columns"],
+    list[tuple[float, int, Float[Tensor, " units"]]],
+]:
+    """Put canvases into images of the network's own size, as they are shown, and measure these.
+
+    Args:
+        network: The network.
+        job: Whose canvases they are.
+        canvases: In network space.
+
+    Returns:
+        Whole images in pixel space, clipped to [0, 1]; and of each what `judged` says.
+    """
+    space = Space.of(network)
+    pixels = space.pixels(job.placed(canvases)).clamp(0, 1)
+    return pixels, list(judged(network, job, space.network(pixels)))
+
+
+def in_words(
+    address: Address, activation: float, rank: int, maxima: Mapping[str, float] | None = None
+) -> list[str]:
+    """Say what an image reached, in a few words.
+
+    Args:
+        address: The unit or neuron.
+        activation: What it reached.
+        rank: In its layer.
+        maxima: Largest activation of units on real images, by address ("layer3:7").
+
+    Example:
+        >>> in_words(Address.parse("layer3:7"), 3.0, 1, {"layer3:7": 2.0})
+        ['reaches 3, 1.50 of its maximum on images, 2', 'rank 1 in its layer']
+    """
+    lines = [f"reaches {activation:.4g}", f"rank {rank} in its layer"]
+    real = (maxima or {}).get(f"{address.layer}:{address.unit}")
+    if real is not None and real > 0:
+        lines[0] += f", {activation / real:.2f} of its maximum on images, {real:.4g}"
+    return lines

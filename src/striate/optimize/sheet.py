@@ -43,14 +43,24 @@ def sheet(
     """
     cells = []
     for image, title, numbers in zip(images, titles, lines, strict=True):
-        factor = contrast(image, space)
-        shown = image if factor == 1 else space.mean + (image - space.mean) * factor
+        shown, factor = stretched(image, space)
         said = [*numbers, f"contrast x {factor:.1f}"] if factor > 1 else numbers
         cells.append(captioned(enlarged(image_picture(coloured(shown))), title, lines=said))
     return stack([
         side_by_side(cells[start : start + columns], below=True)
         for start in range(0, len(cells), columns)
     ])
+
+
+def stretched(image: Image, space: Space) -> tuple[Image, float]:
+    """Return an image with more contrast around the mean where it is faint, and how much more.
+
+    Args:
+        image: In pixel space.
+        space: Of the network.
+    """
+    factor = contrast(image, space)
+    return (image if factor == 1 else space.mean + (image - space.mean) * factor), factor
 
 
 def contrast(image: Image, space: Space) -> float:
