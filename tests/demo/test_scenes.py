@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from striate.demo.outlines import OUTLINES
-from striate.demo.palette import COLOURS, COOL, PARTNERS, PROTOTYPES, WARM, colour_name, draw, oklab
+from striate.demo.palette import COOL, PARTNERS, WARM, draw
 from striate.demo.scenes import CLASSES, CONCEPTS, scene, write_scenes
 from striate.demo.surfaces import BACKGROUNDS, TEXTURES, background, clouds, texture
 from striate.errors import ImageError, StriateError
+from striate.image.concepts.colours import COLOURS, PROTOTYPES, colour_name, oklab
 
 SEED = 20
 

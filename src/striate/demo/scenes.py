@@ -19,9 +19,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int8
 
 from striate.demo.outlines import OUTLINES, Plane
-from striate.demo.palette import COLOURS, COOL, PARTNERS, WARM, Colour, colour_name, distance, draw
+from striate.demo.palette import COOL, PARTNERS, WARM, draw
 from striate.demo.surfaces import BACKGROUNDS, TEXTURES, Surface, background, texture
 from striate.errors import ImageError
+from striate.image.concepts.colours import COLOURS, Colour, colour_name, distance
 from striate.shapes import Display
 
 CLASSES: tuple[str, ...] = (

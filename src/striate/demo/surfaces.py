@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from striate.demo.outlines import Plane
-from striate.demo.palette import Colour, draw
+from striate.demo.palette import draw
+from striate.image.concepts.colours import Colour
 
 TEXTURES: tuple[str, ...] = ("smooth", "stripes", "checks", "dots", "waves", "bricks", "grain")
 BACKGROUNDS: tuple[str, ...] = ("sky", "night", "grass", "sand", "water", "bricks", "wallpaper")

@@ -24,9 +24,10 @@ import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias, TypeVar
 
 import numpy as np
+from jaxtyping import UInt
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -42,6 +43,8 @@ from PIL import (
 
 from striate.errors import ImageError
 from striate.shapes import Display
+
+_Stream: TypeAlias = io.BytesIO | io.BufferedReader
 
 # Each format's own reader, not `Image.open`: that one warns above 89 million pixels and refuses
 # above 179, by a limit which is a global of Pillow's. Ours is an argument.
@@ -116,10 +119,50 @@ def decode(source: Path | str | bytes, *, max_pixels: int = 100_000_000) -> Disp
         >>> decode(b"P3 2 1 255  255 0 0  0 0 255").tolist()
         [[[255, 0, 0], [0, 0, 255]]]
     """
+    return _from(source, lambda stream: _read(stream, max_pixels))
+
+
+def decode_labels(
+    source: Path | str | bytes, *, two_bytes: bool = False, max_pixels: int = 100_000_000
+) -> UInt[np.ndarray, "height width"]:
+    """Read a picture of labels: the numbers as they stand in a PNG file, never as colours.
+
+    Args:
+        source: The path of a PNG file, or the bytes of one.
+        two_bytes: Whether a label is red + 256 green of an RGB picture (blue and alpha are not
+            looked at), as Broden has it. Else there is one channel: grey of 1 to 16 bits, or the
+            index into a palette.
+        max_pixels: As for `decode`.
+
+    Returns:
+        The label of the pixel at row r and column c in entry ``[r, c]``; uint8 or uint16.
+
+    Raises:
+        ImageError: As `decode`, or if the file is no PNG or has other channels.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> Image.fromarray(np.array([[7, 200]], np.uint8)).save(file, "PNG")
+        >>> decode_labels(file.getvalue()).tolist()
+        [[7, 200]]
+    """
+    return _from(source, lambda stream: _read_labels(stream, two_bytes, max_pixels))
+
+
+_Read = TypeVar("_Read")
+
+
+def _from(source: Path | str | bytes, read: Callable[[_Stream], _Read]) -> _Read:
+    """Open and read, and say of what went wrong with which file it did.
+
+    Raises:
+        ImageError: Whatever goes wrong.
+    """
     name = f"{len(source)} bytes" if isinstance(source, bytes) else repr(str(source))
     try:
         with _stream(source) as stream:
-            return _read(stream, max_pixels)
+            return read(stream)
     except ImageError as error:
         msg = f"cannot read {name}: {error}"
         raise ImageError(msg) from None
@@ -131,7 +174,7 @@ def decode(source: Path | str | bytes, *, max_pixels: int = 100_000_000) -> Disp
         raise ImageError(msg) from error
 
 
-def _stream(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
+def _stream(source: Path | str | bytes) -> _Stream:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     path = Path(source)
@@ -149,8 +192,47 @@ def _stream(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
         raise ImageError(msg) from error
 
 
-def _read(stream: io.BytesIO | io.BufferedReader, max_pixels: int) -> Display:
+def _read(stream: _Stream, max_pixels: int) -> Display:
     kind = _sniff(stream.read(64))
+    picture = _loaded(stream, kind, max_pixels)
+    # After loading, because a PNG may carry its EXIF behind the pixels, and because a TIFF is
+    # turned upright by Pillow while it loads and then has no orientation left.
+    turn = _ORIENTATIONS.get(_orientation(picture))
+    if turn is not None:
+        picture = picture.transpose(turn)
+    return _rgb(picture, wide=kind == "PPM")
+
+
+def _read_labels(
+    stream: _Stream, two_bytes: bool, max_pixels: int
+) -> UInt[np.ndarray, "height width"]:
+    head = stream.read(64)
+    kind = _sniff(head)
+    if kind != "PNG":
+        msg = f"it is {kind}, and labels are kept exactly, as PNG; save it as PNG from its source"
+        raise ImageError(msg)
+    picture = _loaded(stream, kind, max_pixels)
+    depth, mode = head[24], picture.mode
+    if two_bytes:
+        if mode not in {"RGB", "RGBA", "P"} or depth > 8:
+            msg = f"its labels should be red + 256 green, but it has no 8-bit colours (mode {mode})"
+            raise ImageError(msg)
+        colours = np.asarray(picture.convert("RGB")).astype(np.uint16)
+        return np.asarray(colours[:, :, 0] + 256 * colours[:, :, 1])
+    if mode not in {"1", "L", "P", "I", "I;16"}:
+        msg = (
+            f"it holds colours (mode {mode}), and a colour does not say which label it means; "
+            "labels are one channel of whole numbers: save the index of the label at each pixel"
+        )
+        raise ImageError(msg)
+    codes = np.asarray(picture)
+    if mode == "L" and depth in {2, 4}:
+        # Pillow stretches such greys to 0..255.
+        codes = codes // (255 // (2**depth - 1))
+    return codes.astype(np.uint16 if mode.startswith("I") else np.uint8)
+
+
+def _loaded(stream: _Stream, kind: str, max_pixels: int) -> Image.Image:
     stream.seek(0)
     try:
         picture = _READERS[kind](stream)
@@ -165,12 +247,7 @@ def _read(stream: io.BytesIO | io.BufferedReader, max_pixels: int) -> Display:
         )
         raise ImageError(msg)
     picture.load()
-    # After loading, because a PNG may carry its EXIF behind the pixels, and because a TIFF is
-    # turned upright by Pillow while it loads and then has no orientation left.
-    turn = _ORIENTATIONS.get(_orientation(picture))
-    if turn is not None:
-        picture = picture.transpose(turn)
-    return _rgb(picture, wide=kind == "PPM")
+    return picture
 
 
 def _sniff(head: bytes) -> str:

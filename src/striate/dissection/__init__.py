@@ -1,0 +1,1 @@
+"""What units mean: names for them from labelled pixels, and what they are good for."""

@@ -1,0 +1,1 @@
+"""Labelled images: which pixels show which concept."""
