@@ -20,6 +20,7 @@ NAMES = (
     "maximization",
     "reaching",
     "inversion",
+    "dissection",
 )
 
 

@@ -256,7 +256,7 @@ class Observer:
         best, rank = [np.zeros((0, 5), np.int64)], [np.zeros(0, np.int64)]
         with torch.inference_mode():
             for batch in batches:
-                scores = _halving(self._step, batch.images)
+                scores = halving(self._step, batch.images)
                 ids += batch.ids
                 labels += batch.labels
                 found = _judge(self._scores, scores, np.array(batch.labels))
@@ -288,8 +288,16 @@ class Observer:
         return scores
 
 
-def _halving(step: Callable[[Images], Tensor], images: Images) -> Tensor:
-    """Run a step; where memory does not suffice, in halves."""  # noqa: DOC501 - it raises what the step raises
+def halving(step: Callable[[Images], Tensor], images: Images) -> Tensor:
+    """Run a step; where memory does not suffice, in halves.
+
+    Args:
+        step: Takes images, in order; where it fails it leaves things as they were.
+        images: All of them.
+
+    Returns:
+        What the steps return, joined.
+    """  # noqa: DOC501 - it raises what the step raises
     try:
         return step(images)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -300,7 +308,7 @@ def _halving(step: Callable[[Images], Tensor], images: Images) -> Tensor:
         if not exhausted or len(images) == 1:
             raise
     half = len(images) // 2
-    return torch.cat([_halving(step, images[:half]), _halving(step, images[half:])])
+    return torch.cat([halving(step, images[:half]), halving(step, images[half:])])
 
 
 def _judge(layer: Layer, scores: Tensor, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -208,8 +208,12 @@ class Pictures:
             self._originals = Originals(self._atlas, image_paths(self._atlas))
         return self._originals
 
-    def _loaded(self) -> Network:
-        """Return the network; what went wrong once is not tried for each picture again."""  # noqa: DOC501 - private
+    def network(self) -> Network:
+        """Return the network; what went wrong once is not tried for each picture again.
+
+        Raises:
+            StriateError: If it cannot be loaded as the recipe says.
+        """
         if self._no_network is not None:
             # Without the trace of the last time, which would grow each time.
             raise self._no_network.with_traceback(None)
@@ -225,7 +229,7 @@ class Pictures:
         if not shown_entries(self._atlas, row.address)[unit]:
             return encoded(sheets.strip([], []), 1)
         originals = self._images()
-        network = self._loaded() if row.unprojected is None else None
+        network = self.network() if row.unprojected is None else None
         (made,) = unit_pictures(
             network, self._atlas, originals, row.address, [unit], side=self._side
         )
@@ -279,7 +283,7 @@ class Pictures:
     ) -> dict[int, Picture]:
         if not entries or row.unprojected is not None:
             return {}
-        originals, network, units = self._images(), self._loaded(), list(entries)
+        originals, network, units = self._images(), self.network(), list(entries)
         first = [entries[unit][0] for unit in units]
         return {
             units[k]: projection_of(made, seen_box(row, first[k], originals.size), self._side)

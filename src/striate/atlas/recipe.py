@@ -85,23 +85,30 @@ def fastest_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def recipe_of(atlas: Atlas) -> Recipe:
+    """Return how the network of an atlas was loaded.
+
+    Raises:
+        AtlasError: If it was not loaded by name, or that was not written down.
+    """
+    spec = _read(atlas).get("recipe")
+    if not isinstance(spec, dict):
+        msg = f"{atlas.home} was made from a network in Python: give it (network=...)"
+        raise AtlasError(msg)
+    try:
+        return Recipe.from_json(spec)
+    except TypeError as error:
+        path = atlas.home / "recipe.json"
+        raise AtlasError(_unusable(path, f"holds no recipe of this striate ({error})")) from error
+
+
 def network_of(atlas: Atlas, device: str | None = None) -> Network:
     """Load the network of an atlas again.
 
     Raises:
         AtlasError: If it was not loaded by name, or is not the same any more.
     """
-    kept = _read(atlas)
-    spec = kept.get("recipe")
-    if not isinstance(spec, dict):
-        msg = f"{atlas.home} was made from a network in Python: give it (network=...)"
-        raise AtlasError(msg)
-    try:
-        recipe = Recipe.from_json(spec)
-    except TypeError as error:
-        path = atlas.home / "recipe.json"
-        raise AtlasError(_unusable(path, f"holds no recipe of this striate ({error})")) from error
-    network = recipe.load(device)
+    network = recipe_of(atlas).load(device)
     check_network(atlas, network)
     return network
 

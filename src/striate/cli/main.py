@@ -8,8 +8,10 @@ from types import FrameType
 import typer
 
 from striate.cli import (
+    ablate,
     atlas,
     demo,
+    dissect,
     doctor,
     dream,
     export,
@@ -17,6 +19,7 @@ from striate.cli import (
     invert,
     layers,
     maximize,
+    net2vec,
     serve,
     upconv,
 )
@@ -33,8 +36,11 @@ app = typer.Typer(
 )
 app.command("layers")(layers.layers)
 app.add_typer(atlas.app, name="atlas")
+app.add_typer(dissect.app, name="dissect")
 app.command("illustrate")(illustrate.illustrate_command)
 app.command("sheet")(illustrate.sheet_command)
+app.add_typer(net2vec.app, name="net2vec")
+app.command("ablate")(ablate.ablate)
 app.command("maximize")(maximize.maximize)
 app.command("invert")(invert.invert)
 app.add_typer(upconv.app, name="upconv")
@@ -45,7 +51,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 
-_RESUMABLE = {"atlas", "illustrate", "export", "upconv", "demo"}
+_RESUMABLE = {"atlas", "dissect", "illustrate", "export", "upconv", "demo"}
 
 
 class _SignalledError(BaseException):

@@ -198,6 +198,7 @@ def _lift(exported: ExportedProgram) -> tuple[fx.Graph, dict[str, Tensor]]:
                 constants[name] = value
                 env[node] = graph.create_node("get_attr", name)
                 env[node].meta["source"] = spec.target
+                env[node].meta["learnt"] = spec.kind == InputKind.PARAMETER
             env[node].meta["val"] = node.meta.get("val")
         elif node.op == "output":
             kept = [

@@ -129,7 +129,8 @@ def _clear(folder: Path) -> None:
         AtlasError: If it cannot be removed.
     """
     try:
-        _remove(folder / "pictures")
+        for name in ("pictures", "dissection", "net2vec"):
+            _remove(folder / name)
         for name in ("atlas.sqlite", "atlas.sha256", "recipe.json", "skipped.csv"):
             (folder / name).unlink(missing_ok=True)
             crash_point()

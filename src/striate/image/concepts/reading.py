@@ -167,6 +167,25 @@ def _bytes_of(path: Path) -> int:
         return -1
 
 
+def placed(source: str) -> str:
+    """Return a source as it can be found from any working directory.
+
+    Args:
+        source: As `concept_set` takes it.
+
+    Raises:
+        ImageError: If there is no such folder.
+
+    Example:
+        >>> placed("colours")
+        'colours'
+    """
+    if source == COLOURS:
+        return source
+    path, category = _parsed(source)
+    return str(path.resolve()) if category is None else f"{category}={path.resolve()}"
+
+
 def _parsed(source: str) -> tuple[Path, str | None]:
     """A source's folder, and the category if it names one.
 

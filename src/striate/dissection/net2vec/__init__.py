@@ -1,0 +1,1 @@
+"""How concepts are spread over a layer's units: one vector a concept."""
