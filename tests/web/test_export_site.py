@@ -81,6 +81,9 @@ def addresses(app: FastAPI, atlas: Atlas) -> set[str]:
         "/pictures/units/{layer}/{unit}.webp": [
             f"pictures/units/{row.number}/{u}.webp" for row in layers for u in range(row.units)
         ],
+        "/data/concepts.json": [],
+        "/data/concepts/{index}.json": [],
+        "/pictures/concepts/{layer}/{unit}.webp": [],
         "/pictures/layers/{layer}/synthetic/{page}.webp": [],
         "/pictures/synthetic/{layer}/{unit}.webp": [],
         "/pictures/thumbnails/{page}.webp": ["pictures/thumbnails/0.webp"],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typing_extensions import get_type_hints, is_typeddict
 
-from striate.web import messages
+from striate.web import messages, messages_concepts
 
 DECLARATIONS = Path(inspect.getfile(messages)).with_suffix(".d.ts")
 NAMES = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
@@ -34,10 +34,14 @@ def spelled(hint: object) -> str:
 
 def declarations() -> str:
     """All messages as TypeScript interfaces."""
-    lines = ["// Made from messages.py by tests/web/test_message_types.py; see there."]
-    for name, message in vars(messages).items():
-        if not is_typeddict(message) or message.__module__ != messages.__name__:
-            continue
+    lines = ["// Made from messages*.py by tests/web/test_message_types.py; see there."]
+    told = [
+        (name, message)
+        for module in (messages, messages_concepts)
+        for name, message in vars(module).items()
+        if is_typeddict(message) and message.__module__ == module.__name__
+    ]
+    for name, message in told:
         lines.append(f"\nexport interface {name} {{")
         lines += [f"  {key}: {spelled(hint)};" for key, hint in get_type_hints(message).items()]
         lines.append("}")
@@ -46,7 +50,7 @@ def declarations() -> str:
 
 def test_the_declarations_are_those_of_the_messages() -> None:
     assert DECLARATIONS.read_text() == declarations(), (
-        "messages.py has changed; write the declarations anew with "
+        "the messages have changed; write the declarations anew with "
         "`python tests/web/test_message_types.py`"
     )
 

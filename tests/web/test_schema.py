@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from striate.web import messages
+from striate.web import messages, messages_concepts
 from web.tiny import ask
 
 CHECKS = [
@@ -29,7 +29,8 @@ PATHS = [
     "/", "/static/{name}", "/data/status.json", "/data/network.json", "/data/graph.json",
     "/data/classes.json", "/data/classes/{index}.json", "/data/layers/{layer}.json",
     "/data/layers/{layer}/units/{unit}.json", "/data/images/names/{page}.json",
-    "/data/images/{image}.json", "/pictures/samples/{page}.webp",
+    "/data/images/{image}.json", "/data/concepts.json", "/data/concepts/{index}.json",
+    "/pictures/concepts/{layer}/{unit}.webp", "/pictures/samples/{page}.webp",
     "/pictures/layers/{layer}/{view}/{page}.webp", "/pictures/units/{layer}/{unit}.webp",
     "/pictures/layers/{layer}/synthetic/{page}.webp", "/pictures/synthetic/{layer}/{unit}.webp",
     "/pictures/thumbnails/{page}.webp", "/pictures/images/{image}.webp",
@@ -83,9 +84,22 @@ def test_what_is_there_is_as_described(tiny_app: FastAPI, path: str) -> None:
     case.validate_response(response, checks=CHECKS)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data/network.json", "/data/layers/0.json", "/data/layers/1.json",
+        "/data/layers/0/units/1.json", "/data/layers/0/units/2.json", "/data/concepts.json",
+        "/data/concepts/0.json", "/data/concepts/2.json",
+    ],
+)  # fmt: skip
+def test_what_is_said_of_concepts_is_as_described(dissected_app: FastAPI, path: str) -> None:
+    test_what_is_there_is_as_described(dissected_app, path)
+
+
 def test_each_message_is_described(tiny_app: FastAPI) -> None:
     described = set(tiny_app.openapi()["components"]["schemas"])
-    told = {name for name, value in vars(messages).items() if isinstance(value, type)}
+    every = {**vars(messages), **vars(messages_concepts)}
+    told = {name for name, value in every.items() if isinstance(value, type)}
     told.remove("LayerFacts")  # what two messages have in common
     assert {"Network", "Unit", "Problem", "Sheets"} <= told
     assert told - described == set()

@@ -1,12 +1,15 @@
 """``striate export``: the page as plain files, for any web host."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.options import Device
 from striate.cli.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from striate.atlas.store.reader import Atlas
 
 
 def export(
@@ -36,7 +39,20 @@ def export(
                 network, atlas, image_paths(atlas), progress=units.counted,
                 thumbnails=thumbnails.counted,
             )  # fmt: skip
+    _picture_concepts(atlas, device)
     with ProgressLine("files") as line:
         made = write_site(folder, site, progress=line.counted)
     typer.echo(f"{made.files} files, {made.bytes / 1e6:.1f} MB in {site}")
     typer.echo(f"look: python -m http.server -d {site}")
+
+
+def _picture_concepts(atlas: "Atlas", device: str | None) -> None:
+    """Make the pictures of a dissected atlas's units that are not there yet."""
+    from striate.atlas.recipe import network_of
+    from striate.cli.dissect_pictures import make_pictures
+    from striate.dissection.newest import NewestDissection
+    from striate.dissection.pictures import without_strips
+
+    dissection = NewestDissection(atlas).now()
+    if dissection is not None and without_strips(atlas, dissection):
+        make_pictures(network_of(atlas, device), atlas, dissection, every=True)

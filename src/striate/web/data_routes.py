@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from striate.web import messages
+from striate.web import messages, messages_concepts
 from striate.web.replies import ERRORS, JSON, Number, Version, fresh, reply
 from striate.web.shelf import Opened, Shelf
 from striate.web.tree import to_json
@@ -71,7 +71,24 @@ def data_routes(shelf: Shelf) -> APIRouter:
         opened = shelf.opened()
         return _kept(opened, opened.tree.image(image), v)
 
+    _add_concepts(router, shelf)
     return router
+
+
+def _add_concepts(router: APIRouter, shelf: Shelf) -> None:
+    """Add what an atlas has that is dissected."""
+
+    @router.get("/concepts.json", response_model=messages_concepts.Concepts)
+    def concepts(v: Version = None) -> Response:
+        """All concepts that the units were compared with, and how much each layer detects."""
+        opened = shelf.opened()
+        return _kept(opened, opened.tree.concepts(), v)
+
+    @router.get("/concepts/{index}.json", response_model=messages_concepts.ConceptPage)
+    def concept_page(index: Number, v: Version = None) -> Response:
+        """A concept and the units that detect it."""
+        opened = shelf.opened()
+        return _kept(opened, opened.tree.concept_page(index), v)
 
 
 def _kept(opened: Opened, message: Any, asked: str | None) -> Response:

@@ -21,6 +21,7 @@ from striate.atlas.snapshot import open_atlas
 from striate.atlas.store.files import write
 from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas
+from striate.dissection.pictures import ConceptPictures
 from striate.errors import AddressError, AtlasError
 from striate.web.site import AGAIN, INDEX, static_files
 from striate.web.tree import Leaf, Tree
@@ -58,7 +59,7 @@ def export(
 
     Raises:
         AtlasError: If the atlas is not finished, or the site would overwrite something else, or a
-            picture cannot be made, or synthetic images change meanwhile, or the disk is full.
+            picture cannot be made, or what the page tells changes meanwhile, or the disk is full.
     """
     atlas, target = finished(folder), Path(site).absolute()
     check_site(target)
@@ -111,9 +112,11 @@ def check_site(site: Path) -> None:
 
 def without_pictures(atlas: Atlas) -> bool:
     """Return whether `striate illustrate` has something left to do for an atlas's page."""
-    leaves_ = Tree(atlas).pictures(Pictures(atlas))
-    # Images need no making, and those that are synthetic are made when they are asked for.
-    others = ("pictures/images/", "/synthetic/")
+    pictures = Pictures(atlas)
+    leaves_ = Tree(atlas).pictures(pictures, ConceptPictures(atlas, pictures.network))
+    # Images need no making, and those that are synthetic are made when they are asked for; those
+    # of concepts are another command's.
+    others = ("pictures/images/", "/synthetic/", "pictures/concepts/")
     paths = [leaf.path for leaf in leaves_ if not any(other in leaf.path for other in others)]
     return not all(is_stored(atlas.home / path) for path in paths)
 
@@ -128,7 +131,8 @@ def leaves(atlas: Atlas) -> Iterator[Leaf]:
     yield Leaf(_PLAIN, bytes)
     tree = Tree(atlas)
     yield from tree.data()
-    yield from tree.pictures(Pictures(atlas))
+    pictures = Pictures(atlas)
+    yield from tree.pictures(pictures, ConceptPictures(atlas, pictures.network))
 
 
 def _write(part: Path, atlas: Atlas, progress: Callable[[int, int], None]) -> Exported:
@@ -172,11 +176,11 @@ def _identity(atlas: Atlas) -> str:
 
 
 def _check_unchanged(atlas: Atlas, identity: str) -> None:
-    """Refuse to go on where numbers of synthetic images would stand beside later pictures."""  # noqa: DOC501 - private
+    """Refuse to go on where numbers would stand beside later pictures."""  # noqa: DOC501 - private
     if _identity(atlas) != identity:
         msg = (
-            f"the synthetic images of {atlas.home} changed while it was exported: when `striate "
-            "illustrate` has ended, run the same command again"
+            f"synthetic images or concepts of {atlas.home} changed while it was exported: when "
+            "`striate illustrate` or `striate dissect` has ended, run the same command again"
         )
         raise AtlasError(msg)
 

@@ -20,8 +20,11 @@ from striate.atlas.confusion import Confusion
 from striate.atlas.portraits import shown_entries
 from striate.atlas.similarity import correlations, most_similar, seriation, spread
 from striate.atlas.store.reader import Atlas, Entry, ImageRow, LayerRow
-from striate.atlas.synthetic import SyntheticImages
+from striate.atlas.synthetic import REVISION_DIGITS, SyntheticImages
+from striate.dissection.newest import NewestDissection
 from striate.errors import AddressError
+from striate.web.dissected import Dissected
+from striate.web.vectors import NewestVectors
 
 Value = TypeVar("Value")
 
@@ -76,6 +79,9 @@ class Findings:
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self.synthetic = SyntheticImages(atlas)
+        self.vectors = NewestVectors(atlas)
+        self._dissection = NewestDissection(atlas)
+        self._dissected: Dissected | None = None
         self._lock = threading.RLock()
         self._columns: dict[int, dict[str, list[Any]]] = {}
         self._alike: dict[int, Alike] = {}
@@ -86,10 +92,30 @@ class Findings:
     def revision(self) -> str:
         """What addresses carry so that a browser may keep the answers.
 
-        The same atlas is told in other words by another striate, and may get synthetic images.
+        The same atlas is told in other words by another striate, and may get synthetic images and
+        be compared with concepts.
         """
-        parts = [self.atlas.revision, __version__, self.synthetic.revision]
+        concepts = self.dissected
+        told = "" if concepts is None else concepts.results.revision[:REVISION_DIGITS]
+        parts = [
+            self.atlas.revision,
+            __version__,
+            self.synthetic.revision,
+            told,
+            self.vectors.revision,
+        ]
         return "-".join(filter(None, parts))
+
+    @property
+    def dissected(self) -> Dissected | None:
+        """What the units have in common with concepts, as it is now; None: nobody compared them."""
+        results = self._dissection.now()
+        with self._lock:
+            kept = self._dissected
+            if results is None or kept is None or kept.results is not results:
+                kept = None if results is None else Dissected(results, self.layers)
+                self._dissected = kept
+            return kept
 
     @cached_property
     def layers(self) -> list[LayerRow]:

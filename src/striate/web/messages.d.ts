@@ -1,4 +1,4 @@
-// Made from messages.py by tests/web/test_message_types.py; see there.
+// Made from messages*.py by tests/web/test_message_types.py; see there.
 
 export interface Sheets {
   tile: number;
@@ -28,6 +28,8 @@ export interface LayerFacts {
   map_size: [number, number];
   receptive_field: [number, number] | null;
   dead: number;
+  detectors: number | null;
+  detected: number | null;
 }
 
 export interface LayerLine {
@@ -38,6 +40,8 @@ export interface LayerLine {
   map_size: [number, number];
   receptive_field: [number, number] | null;
   dead: number;
+  detectors: number | null;
+  detected: number | null;
   samples: number[];
 }
 
@@ -60,6 +64,7 @@ export interface Network {
   views: string[];
   sample_sheets: Sheets;
   thumbnails: Sheets;
+  dissection: Dissected | null;
   names_page: number;
 }
 
@@ -87,6 +92,7 @@ export interface UnitColumns {
   best_class: (number | null)[];
   dead: boolean[];
   top_image: (number | null)[];
+  concept: ConceptColumns | null;
 }
 
 export interface Layer {
@@ -97,6 +103,8 @@ export interface Layer {
   map_size: [number, number];
   receptive_field: [number, number] | null;
   dead: number;
+  detectors: number | null;
+  detected: number | null;
   columns: UnitColumns;
   unprojected: string | null;
   similarity: number[] | null;
@@ -104,6 +112,7 @@ export interface Layer {
   sheets: Sheets;
   synthetic: (number | null)[] | null;
   unsynthesized: string | null;
+  concepts: LayerConcepts | null;
 }
 
 export interface Top {
@@ -163,6 +172,8 @@ export interface Unit {
   unprojected: string | null;
   synthetic: Synthetic | null;
   unsynthesized: string | null;
+  concepts: UnitConcepts | null;
+  shares: Share[];
   python: string;
 }
 
@@ -254,4 +265,149 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
+}
+
+export interface Dissected {
+  concepts: number;
+  categories: string[];
+  images: number;
+  skipped: number;
+  quantile: number;
+  level: number;
+  sides: [number, number];
+  upsampling: string;
+}
+
+export interface UnitIou {
+  unit: number;
+  iou: number;
+  images: number;
+}
+
+export interface DetectedConcept {
+  concept: number;
+  name: string;
+  units: UnitIou[];
+}
+
+export interface DetectedCategory {
+  category: string;
+  concepts: DetectedConcept[];
+}
+
+export interface ConceptColumns {
+  index: (number | null)[];
+  name: (string | null)[];
+  category: (string | null)[];
+  iou: (number | null)[];
+}
+
+export interface LayerConcepts {
+  detectors: number;
+  unique: number;
+  categories: DetectedCategory[];
+}
+
+export interface Overlap {
+  concept: number;
+  name: string;
+  category: string;
+  iou: number;
+  truth: number;
+  activation: number;
+  intersection: number;
+}
+
+export interface ConceptImage {
+  file: string;
+  value: number;
+  row: number;
+  column: number;
+}
+
+export interface Share {
+  name: string;
+  category: string;
+  concept: number | null;
+  task: string;
+  share: number;
+  measure: string;
+  score: number;
+  unit: number;
+  unit_score: number;
+}
+
+export interface UnitConcepts {
+  threshold: number | null;
+  best: Overlap | null;
+  in_categories: Overlap[];
+  images: ConceptImage[];
+}
+
+export interface LearntConcept {
+  layer: number;
+  address: string;
+  task: string;
+  measure: string;
+  score: number;
+  unit: number;
+  unit_score: number;
+  nearest: string[];
+}
+
+export interface DetectingUnit {
+  unit: number;
+  iou: number;
+  truth: number;
+  activation: number;
+  intersection: number;
+  best: number;
+  best_name: string;
+  images: number;
+}
+
+export interface DetectingLayer {
+  layer: number;
+  address: string;
+  units: DetectingUnit[];
+}
+
+export interface ConceptUnit {
+  layer: number;
+  address: string;
+  unit: number;
+  iou: number;
+}
+
+export interface ConceptLine {
+  concept: number;
+  name: string;
+  category: string;
+  pixels: number;
+  detectors: number;
+  best: ConceptUnit | null;
+}
+
+export interface DissectedLayer {
+  layer: number;
+  address: string;
+  units: number;
+  detectors: number;
+  unique: number[];
+}
+
+export interface Concepts {
+  dissection: Dissected;
+  concepts: ConceptLine[];
+  layers: DissectedLayer[];
+}
+
+export interface ConceptPage {
+  concept: number;
+  name: string;
+  category: string;
+  pixels: number;
+  layers: DetectingLayer[];
+  nearest: DetectingLayer[];
+  learnt: LearntConcept[];
 }

@@ -6,6 +6,14 @@ in pixels of the network's input, half-open. Layers go by their number, in execu
 
 from typing_extensions import TypedDict
 
+from striate.web.messages_concepts import (
+    ConceptColumns,
+    Dissected,
+    LayerConcepts,
+    Share,
+    UnitConcepts,
+)
+
 
 class Sheets(TypedDict):
     """Small pictures laid together in larger ones: item k is on page k // (rows * columns)."""
@@ -43,6 +51,8 @@ class LayerFacts(TypedDict):
     map_size: tuple[int, int]  # rows, columns
     receptive_field: tuple[int, int] | None  # height, width in pixels; null: the whole image
     dead: int  # units that never fire
+    detectors: int | None  # units that detect a concept; null: the layer is not dissected
+    detected: int | None  # how many concepts they detect
 
 
 class LayerLine(LayerFacts):
@@ -74,6 +84,7 @@ class Network(TypedDict):
         Sheets  # one row a layer, `columns` tiles; page p has layers p*rows to (p+1)*rows-1
     )
     thumbnails: Sheets  # of the images, by id
+    dissection: Dissected | None  # null: no concept pages
     names_page: int  # how many names are in one of data/images/names/PAGE.json
 
 
@@ -107,6 +118,7 @@ class UnitColumns(TypedDict):
     best_class: list[int | None]
     dead: list[bool]
     top_image: list[int | None]  # id of the strongest image
+    concept: ConceptColumns | None  # null: the layer is not dissected
 
 
 class Layer(LayerFacts):
@@ -121,6 +133,7 @@ class Layer(LayerFacts):
     # "synthetic" one more view; null: the layer has none.
     synthetic: list[float | None] | None
     unsynthesized: str | None  # why the layer can have none
+    concepts: LayerConcepts | None  # null: the layer is not dissected
 
 
 class Top(TypedDict):
@@ -192,6 +205,8 @@ class Unit(TypedDict):
     unprojected: str | None  # why there are no projections: the strip's lower row is grey
     synthetic: Synthetic | None
     unsynthesized: str | None  # why it has none, if it was to have one
+    concepts: UnitConcepts | None  # null: the layer is not dissected
+    shares: list[Share]  # of concepts that were learnt from the layer's units, largest first
     python: str  # the lines that make its strongest projection, or else record the layer
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from striate.atlas.sheets import SAMPLES, THUMBNAILS, UNITS, VIEWS, Sheet, samples_of
 from striate.atlas.store.reader import LayerRow
 from striate.image.preprocess import Preprocessing
+from striate.web import of_concepts
 from striate.web.findings import Findings, file_of, number, numbers, reason_of
 from striate.web.messages import (
     Graph,
@@ -62,6 +63,7 @@ def network(findings: Findings) -> Network:
         views=list(VIEWS),
         sample_sheets=sheets(SAMPLES, SAMPLES.columns * len(findings.layers)),
         thumbnails=sheets(THUMBNAILS, len(atlas.images)),
+        dissection=of_concepts.dissected(findings),
         names_page=NAMES_PAGE,
     )
 
@@ -94,6 +96,7 @@ def layer(findings: Findings, layer_number: int) -> Layer:
             best_class=columns["best_class"],
             dead=columns["dead"],
             top_image=columns["top_image"],
+            concept=of_concepts.columns(findings, layer_number),
         ),
         unprojected=row.unprojected,
         similarity=findings.alike(layer_number).order,
@@ -101,6 +104,7 @@ def layer(findings: Findings, layer_number: int) -> Layer:
         sheets=sheets(UNITS, row.units),
         synthetic=[reached.get(unit) for unit in range(row.units)] if reached else None,
         unsynthesized=images.refused,
+        concepts=of_concepts.of_layer(findings, layer_number),
     )
 
 
@@ -145,6 +149,7 @@ def _line(findings: Findings, layer_number: int) -> LayerLine:
 
 
 def _facts(findings: Findings, row: LayerRow) -> LayerFacts:
+    detectors, detected = of_concepts.counts(findings, row.number)
     return LayerFacts(
         number=row.number,
         address=row.address,
@@ -153,6 +158,8 @@ def _facts(findings: Findings, row: LayerRow) -> LayerFacts:
         map_size=row.map_size,
         receptive_field=row.field,
         dead=sum(findings.columns(row.number)["dead"]),
+        detectors=detectors,
+        detected=detected,
     )
 
 

@@ -8,6 +8,7 @@ from striate.atlas.accumulators.histogram import BINS, edges
 from striate.atlas.store.reader import Atlas, Entry
 from striate.atlas.synthetic import Reached
 from striate.network.address import Address
+from striate.web import of_concepts, of_vectors
 from striate.web.findings import Findings, Whole, file_of, number
 from striate.web.messages import ClassMean, SimilarUnit, Synthetic, Top, Unit
 
@@ -54,6 +55,8 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
         unprojected=row.unprojected,
         synthetic=_synthetic(made),
         unsynthesized=images.why_not(index),
+        concepts=of_concepts.of_unit(findings, layer, index),
+        shares=of_vectors.shares(findings, layer, index),
         python=python(atlas, address, entries, made),
     )
 

@@ -54,6 +54,7 @@ def picture_routes(shelf: Shelf, worker: Worker) -> APIRouter:
         return reply(content, WEBP, asked=asked, revision=opened.tree.revision)
 
     _add_synthetic(router, shelf)
+    _add_concepts(router, shelf, worker)
     files = shelf.opened().pictures.files
 
     @router.get("/samples/{page}.webp")
@@ -110,3 +111,22 @@ def _add_synthetic(router: APIRouter, shelf: Shelf) -> None:
     async def synthetic(layer: Number, unit: Number, v: Version = None) -> Response:
         """An image that was made to excite a unit; these are never made here."""
         return await answer(v, lambda pictures: pictures.synthetic(layer, unit))
+
+
+def _add_concepts(router: APIRouter, shelf: Shelf, worker: Worker) -> None:
+    """Add the pictures of the concept set's images."""
+
+    @router.get("/concepts/{layer}/{unit}.webp")
+    async def concepts(
+        request: Request, layer: Number, unit: Number, v: Version = None
+    ) -> Response:
+        """A unit's strongest images of the concept set, bright where it is above its threshold."""
+        opened = shelf.opened()
+        content = await run_in_threadpool(opened.concepts.at_hand, layer, unit)
+        if content is None:
+            content = await worker.made(
+                lambda: opened.concepts.unit(layer, unit), request.is_disconnected
+            )
+        if content is None:
+            return Response(status_code=204)
+        return reply(content, WEBP, asked=v, revision=opened.tree.revision)

@@ -9,6 +9,7 @@ from pathlib import Path
 from striate.atlas.pictures import Pictures
 from striate.atlas.snapshot import open_atlas, revision_of
 from striate.atlas.store.reader import Atlas
+from striate.dissection.pictures import ConceptPictures
 from striate.errors import AddressError, AtlasError
 from striate.web.tree import Tree
 
@@ -22,6 +23,7 @@ class Opened:
     atlas: Atlas
     tree: Tree
     pictures: Pictures
+    concepts: ConceptPictures
 
     @classmethod
     def of(cls, folder: Path) -> "Opened":
@@ -31,7 +33,8 @@ class Opened:
             AtlasError: If there is none, or it is damaged.
         """
         atlas = open_atlas(folder)
-        return cls(atlas, Tree(atlas), Pictures(atlas))
+        pictures = Pictures(atlas)
+        return cls(atlas, Tree(atlas), pictures, ConceptPictures(atlas, pictures.network))
 
     def image(self, image: int) -> bytes:
         """Return an image as the network gets it.

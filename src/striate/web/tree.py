@@ -9,7 +9,8 @@ from typing import Any
 from striate.atlas.pictures import Pictures
 from striate.atlas.sheets import SAMPLES, SYNTHETIC, THUMBNAILS, UNITS, VIEWS
 from striate.atlas.store.reader import Atlas
-from striate.web import of_classes, of_images, of_network, of_units
+from striate.dissection.pictures import ConceptPictures
+from striate.web import of_classes, of_concepts, of_images, of_network, of_units
 from striate.web.findings import Findings
 from striate.web.messages import (
     Classes,
@@ -22,6 +23,7 @@ from striate.web.messages import (
     Status,
     Unit,
 )
+from striate.web.messages_concepts import ConceptPage, Concepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Tree:
         """Return a class."""
         return of_classes.class_page(self._findings, index)
 
+    def concepts(self) -> Concepts:
+        """Return all concepts."""
+        return of_concepts.concepts(self._findings)
+
+    def concept_page(self, index: int) -> ConceptPage:
+        """Return a concept."""
+        return of_concepts.concept_page(self._findings, index)
+
     def data(self) -> Iterator[Leaf]:
         """Yield every file under ``data/``, layer by layer, so that each is read once."""
         findings = self._findings
@@ -102,12 +112,18 @@ class Tree:
             yield _json(f"images/{image}", partial(self.image, image))
         for index in findings.class_indices:
             yield _json(f"classes/{index}", partial(self.class_page, index))
+        known = findings.dissected
+        if known is not None:
+            yield _json("concepts", self.concepts)
+            for index in range(len(known.results.concepts)):
+                yield _json(f"concepts/{index}", partial(self.concept_page, index))
 
-    def pictures(self, made: Pictures) -> Iterator[Leaf]:
+    def pictures(self, made: Pictures, concepts: ConceptPictures) -> Iterator[Leaf]:
         """Yield every file under ``pictures/``.
 
         Args:
             made: The pictures of this atlas.
+            concepts: Those of its concept set's images.
         """
         layers = self._findings.layers
         for page in range(SAMPLES.pages(SAMPLES.columns * len(layers))):
@@ -129,6 +145,12 @@ class Tree:
         for image in self.atlas.images:
             if image.skipped is None:
                 yield Leaf(f"pictures/images/{image.id}.webp", partial(made.image, image.id))
+        yield from _strips(concepts)
+
+
+def _strips(made: ConceptPictures) -> Iterator[Leaf]:
+    for layer, unit in made.units():
+        yield Leaf(f"pictures/concepts/{layer}/{unit}.webp", partial(made.unit, layer, unit))
 
 
 def _json(name: str, make: Callable[[], Any]) -> Leaf:

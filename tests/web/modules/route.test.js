@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { href, layerHref, parse, unitHref } from "./route.js";
 
 const LAYERS = [
-  "features.3", "images", "classes", "images/3", "classes/K", "a/b/c", "a/3", "3", "layer 1", "50%25",
+  "features.3", "images", "classes", "concepts", "concepts/3", "images/3", "classes/K", "a/b/c", "a/3", "3", "layer 1", "50%25",
   "=images", "==", "a?b=c#d", "<img/src=x/onerror=alert(1)>", "\u202ertl", "\u7f8e\u8853", "a//b", "+&;", ".", "..",
 ];
 
@@ -31,6 +31,8 @@ test("the other pages", () => {
   assert.deepEqual([parse(href(["images", 7])).page, parse(href(["images", 7])).id], ["image", 7]);
   assert.equal(parse(href(["classes"])).page, "classes");
   assert.deepEqual([parse(href(["classes", 7])).page, parse(href(["classes", 7])).id], ["class", 7]);
+  assert.deepEqual([parse(href(["concepts", 7])).page, parse(href(["concepts", 7])).id], ["concept", 7]);
+  assert.equal(parse(href(["concepts"])).page, "concepts");
   assert.equal(parse("#/images/seven").page, "unknown");
   assert.equal(parse("#/%zz").page, "unknown");
 });

@@ -27,7 +27,7 @@ export function fillCrumbs(line, route, network, title) {
   const alternate = document.querySelector("link[rel=alternate]");
   if (twin) alternate?.setAttribute("href", twin);
   const section = route.page === "layer" || route.page === "unit" ? "network"
-    : { image: "images", class: "classes" }[/** @type {string} */ (route.page)] ?? route.page;
+    : { image: "images", class: "classes", concept: "concepts" }[/** @type {string} */ (route.page)] ?? route.page;
   for (const link of document.querySelectorAll("[data-section]")) {
     if (link.getAttribute("data-section") === section) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
@@ -49,7 +49,8 @@ function crumbs(route, network, title) {
   if (route.page === "unit") steps.push([`unit ${route.unit}`, unitHref(route.layer ?? "", route.unit ?? 0)]);
   if (route.page.startsWith("image")) steps.push(["Images", href(["images"])]);
   if (route.page.startsWith("class")) steps.push(["Classes", href(["classes"])]);
-  if (route.page === "image" || route.page === "class" || route.page === "unknown") steps.push([title, ""]);
+  if (route.page.startsWith("concept")) steps.push(["Concepts", href(["concepts"])]);
+  if (["image", "class", "concept", "unknown"].includes(route.page)) steps.push([title, ""]);
   return steps;
 }
 
@@ -70,6 +71,8 @@ export function jsonOf(route, network) {
     case "image": return `data/images/${route.id}.json`;
     case "classes": return "data/classes.json";
     case "class": return `data/classes/${route.id}.json`;
+    case "concepts": return "data/concepts.json";
+    case "concept": return `data/concepts/${route.id}.json`;
     default: return null;
   }
 }

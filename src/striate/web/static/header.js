@@ -21,10 +21,13 @@ export function fillHeader(header, network) {
   if (network && network.classes > 0) {
     sections.push(h("a", { href: href(["classes"]), "data-section": "classes" }, "Classes"));
   }
+  if (network && network.dissection) {
+    sections.push(h("a", { href: href(["concepts"]), "data-section": "concepts" }, "Concepts"));
+  }
   header.replaceChildren(
     h("a", { class: "brand", href: href([]) }, mark(), "striate"),
     h("nav", { class: "sections", "aria-label": "Sections" }, h("ul", null, sections.map((a) => h("li", null, a)))),
-    network ? h("search-box") : "",
+    network ? h("search-box", { "data-concepts": network.dissection !== null }) : "",
     h("div", { class: "tools" }, themes(), settings(), help()),
   );
 }

@@ -34,21 +34,26 @@ export function controls(layer, views, jump) {
   const sort = h("select", { id: "sort", on: { change: () => setQuery({ sort: sort.value === "index" ? null : sort.value }) } },
     sortsOf(layer).map(({ name, words }) => h("option", { value: name, text: words })));
   const best = field("class", "class", { list: "class-names", placeholder: "any", size: 14 });
-  const text = field("text", "text", { placeholder: "unit, class or file", size: 16 });
+  const concept = field("concept", "concept", { list: "concept-names", placeholder: "any", size: 14 });
+  const text = field("text", "text", { placeholder: `unit, class${layer.columns.concept ? ", concept" : ""} or file`, size: 16 });
+  const label = layer.columns.concept && segments("Below", "label", [["number", "number"], ["concept", "concept"]], "number");
   const wide = matchMedia(WIDE);
   const filters = h("details", { class: "filters", open: wide.matches }, h("summary", { text: "Filters" }), h("div", null, dead.node,
-    hasClasses(layer) ? [h("label", null, "Class", best), names(layer)] : null, h("label", null, "Filter", text)));
+    hasClasses(layer) ? [h("label", null, "Class", best), names(layer)] : null,
+    layer.columns.concept ? [h("label", null, "Concept", concept), conceptNames(layer.columns.concept)] : null, h("label", null, "Filter", text)));
   wide.addEventListener("change", () => (filters.open ||= wide.matches));
   const node = h("div", { class: "controls", role: "group", "aria-label": "What the grid shows" },
-    view.node, h("label", null, "Sort by", sort), filters, jumpBox(layer, jump));
+    view.node, label && label.node, h("label", null, "Sort by", sort), filters, jumpBox(layer, jump));
   return {
     node,
     show(choice, which) {
       view.show(which);
       dead.show(choice.dead);
+      if (label) label.show(choice.label);
       sort.value = choice.sort;
-      filters.open ||= choice.dead !== "show" || choice.class !== "" || choice.text !== "";
+      filters.open ||= choice.dead !== "show" || choice.class !== "" || choice.concept !== "" || choice.text !== "";
       if (document.activeElement !== best) best.value = choice.class;
+      if (document.activeElement !== concept) concept.value = choice.concept;
       if (document.activeElement !== text) text.value = choice.text;
     },
   };
@@ -62,6 +67,12 @@ function hasClasses(layer) {
 /** @param {Layer} layer */
 function names(layer) {
   return h("datalist", { id: "class-names" }, Object.values(layer.class_names).sort().map((value) => h("option", { value })));
+}
+
+/** @param {import("../messages.js").ConceptColumns} concept */
+function conceptNames({ name, category }) {
+  const known = new Set([...category, ...name].filter((word) => word !== null));
+  return h("datalist", { id: "concept-names" }, [...known].sort().map((value) => h("option", { value })));
 }
 
 /**

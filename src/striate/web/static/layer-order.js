@@ -8,13 +8,16 @@
  * @property {string} sort
  * @property {"show" | "hide" | "only"} dead
  * @property {string} class name or index of a class; "" for all
+ * @property {string} concept name of a concept or category; "" for all
  * @property {string} text
+ * @property {"number" | "concept"} label what stands under each picture
  */
 
 export const SORTS = [
   { name: "index", words: "index" },
   { name: "maximum", words: "maximum" },
   { name: "selectivity", words: "class selectivity" },
+  { name: "iou", words: "IoU" },
   { name: "sparsity", words: "sparsity" },
   { name: "similarity", words: "similarity" },
 ];
@@ -32,8 +35,11 @@ export const isByNumber = (sort) => sort !== "index" && sort !== "similarity";
  * @param {Layer} layer
  */
 export function sortsOf({ similarity, columns }) {
-  return SORTS.filter(({ name }) => name === "similarity" ? similarity !== null
-    : name !== "selectivity" || columns.selectivity.some((value) => value !== null));
+  /** @type {{[sort: string]: boolean}} */
+  const has = {
+    similarity: similarity !== null, iou: Boolean(columns.concept), selectivity: columns.selectivity.some((value) => value !== null),
+  };
+  return SORTS.filter(({ name }) => has[name] ?? true);
 }
 
 /**
@@ -48,7 +54,9 @@ export function choiceOf(query, layer) {
     sort: sortsOf(layer).some(({ name }) => name === sort) ? sort : "index",
     dead: dead === "hide" || dead === "only" ? dead : "show",
     class: (query.get("class") ?? "").trim(),
+    concept: layer.columns.concept ? (query.get("concept") ?? "").trim() : "",
     text: (query.get("text") ?? "").trim(),
+    label: layer.columns.concept && query.get("label") === "concept" ? "concept" : "number",
   };
 }
 
@@ -88,6 +96,7 @@ function keyOf({ columns }, sort) {
   if (sort === "maximum") return (unit) => columns.maximum[unit] ?? -Number.MAX_VALUE;
   if (sort === "selectivity") return (unit) => columns.selectivity[unit] ?? -Number.MAX_VALUE;
   if (sort === "sparsity") return (unit) => 1 - columns.fires[unit];
+  if (sort === "iou") return (unit) => columns.concept?.iou[unit] ?? -1;
   return null;
 }
 
@@ -97,20 +106,25 @@ function keyOf({ columns }, sort) {
  * @param {Map<number, string>} files
  * @returns {((unit: number) => boolean)[]}
  */
-function filters({ columns, class_names: names }, choice, files) {
+function filters({ columns, class_names: classes }, choice, files) {
   /** @type {((unit: number) => boolean)[]} */
   const kept = [];
   if (choice.dead !== "show") kept.push((unit) => columns.dead[unit] === (choice.dead === "only"));
   /** @param {number} unit */
-  const nameOf = (unit) => (names[String(columns.best_class[unit])] ?? "").toLowerCase();
+  const nameOf = (unit) => (classes[String(columns.best_class[unit])] ?? "").toLowerCase();
   if (choice.class !== "") {
     const wanted = choice.class.toLowerCase();
     kept.push((unit) => columns.best_class[unit] !== null
       && (String(columns.best_class[unit]) === wanted || nameOf(unit) === wanted));
   }
+  const [names, categories] = [columns.concept?.name ?? [], columns.concept?.category ?? []];
+  if (choice.concept !== "") {
+    const wanted = choice.concept.toLowerCase();
+    kept.push((unit) => names[unit]?.toLowerCase() === wanted || categories[unit]?.toLowerCase() === wanted);
+  }
   for (const word of choice.text.toLowerCase().split(/\s+/)) {
     if (word === "") continue;
-    kept.push((unit) => String(unit) === word || nameOf(unit).includes(word)
+    kept.push((unit) => String(unit) === word || nameOf(unit).includes(word) || names[unit]?.toLowerCase().includes(word)
       || (files.get(columns.top_image[unit] ?? -1) ?? "").toLowerCase().includes(word));
   }
   return kept;
@@ -128,10 +142,23 @@ function filters({ columns, class_names: names }, choice, files) {
  */
 export function reason({ columns, class_names: names }, unit, sort, number, percent) {
   if (columns.dead[unit]) return "dead";
+  if (sort === "iou") return agreement(columns.concept, unit);
   if (sort === "selectivity") {
     const name = names[String(columns.best_class[unit])];
     return `${number(columns.selectivity[unit])} for ${name ?? `class ${columns.best_class[unit] ?? "?"}`}`;
   }
   if (sort === "sparsity") return `silent on ${percent(1 - columns.fires[unit])} of images`;
   return `max ${number(columns.maximum[unit])}`;
+}
+
+/**
+ * What a unit agrees with best, in words.
+ *
+ * @param {import("../messages.js").ConceptColumns | null} concept
+ * @param {number} unit
+ * @returns {string}
+ */
+export function agreement(concept, unit) {
+  const iou = concept?.iou[unit] ?? null;
+  return iou === null ? "covers nothing labelled" : `IoU ${iou.toFixed(2)} with ${concept?.name[unit]} (${concept?.category[unit]})`;
 }

@@ -2,6 +2,7 @@
 /** Beside the grid: the unit under the pointer or the focus, larger, with its numbers. */
 
 import { h, number, percent } from "./dom.js";
+import { agreement } from "./layer-order.js";
 import { named } from "./names.js";
 import { tile } from "./tiles.js";
 
@@ -46,6 +47,7 @@ function card({ number: layer, columns, class_names: names, sheets, synthetic },
   const file = h("dd", { class: "mono small", text: image === null ? "—" : `image ${image}` });
   if (image !== null) named(image, signal).then((found) => found && (file.textContent = found.name), () => {});
   const reached = synthetic?.[unit] ?? null;
+  const agrees = columns.concept && !columns.dead[unit] ? agreement(columns.concept, unit) : "";
   const shown = views.filter((view) => (view === "synthetic" ? reached !== null : view !== "mean" && !columns.dead[unit]));
   const pictures = [columns.dead[unit] ? h("p", { class: "dead-large", text: "dead: never positive" }) : null,
     ...shown.map((view) => tile({
@@ -62,6 +64,7 @@ function card({ number: layer, columns, class_names: names, sheets, synthetic },
       reached === null ? null : [h("dt", { text: "Synthetic" }), h("dd", { text: `reaches ${number(reached)}` })],
       best === null ? null : [h("dt", { text: "Best class" }), h("dd", { text: names[String(best)] ?? `class ${best}` })],
       best === null ? null : [h("dt", { text: "Selectivity" }), h("dd", { text: number(columns.selectivity[unit]) })],
+      !agrees ? null : [h("dt", { text: "Concept" }), h("dd", { text: agrees })],
       h("dt", { text: "Strongest" }), file),
   ];
 }

@@ -25,6 +25,8 @@ const MODULES = {
   image: () => import("./page-image.js"),
   classes: () => import("./page-classes.js"),
   class: () => import("./page-class.js"),
+  concepts: () => import("./page-concepts.js"),
+  concept: () => import("./page-concept.js"),
   unknown: () => import("./problem-page.js"),
 };
 const SLOW = 200;

@@ -8,6 +8,7 @@ import { fieldDrawing, fieldText } from "./field.js";
 import { copyLink } from "./copy.js";
 import { cellOf } from "./layer-cell.js";
 import { controls, viewsOf } from "./layer-controls.js";
+import { layerConcepts } from "./layer-concepts.js";
 import { layerKeys } from "./layer-keys.js";
 import { choiceOf, unitsOf } from "./layer-order.js";
 import { prefetcher } from "./layer-prefetch.js";
@@ -49,10 +50,10 @@ export async function render(route, signal) {
     bar.show(choice, view);
     if (choice.text !== "" && files.size === 0) files = await namesOf(layer.columns.top_image, all, signal).catch(() => files);
     const items = unitsOf(layer, choice, files);
-    count.textContent = summary(layer, choice, view, items);
+    count.textContent = summary(layer, choice, view, items, all);
     empty.replaceChildren(items.length === 0 ? why(layer, choice, files) : "");
     const size = tileSize();
-    grid.grid = { items, size, below: 22, label: `Units of ${layer.address}`, cell: cellOf(layer, view, choice, query) };
+    grid.grid = { items, size, below: choice.label === "concept" ? 40 : 22, label: `Units of ${layer.address}`, cell: cellOf(layer, view, choice, query, all.dissection?.level) };
     fetchAhead.view(view);
   };
   let latest = route.query;
@@ -95,6 +96,7 @@ function heading(all, layer, links) {
       h("li", null, fieldDrawing(layer.receptive_field, all.image_size), term("receptive field", DEFINITIONS.field),
         ` ${fieldText(layer.receptive_field)}`),
       h("li", null, `${number(layer.dead)} `, term("dead", DEFINITIONS.dead))),
+    layerConcepts(layer, all),
     place(layer));
 }
 
@@ -115,7 +117,7 @@ function place(layer) {
  * @param {URLSearchParams} query
  */
 function walk(links, all, layer, query) {
-  const kept = { view: query.get("view"), sort: query.get("sort"), dead: query.get("dead") };
+  const kept = { view: query.get("view"), sort: query.get("sort"), dead: query.get("dead"), label: query.get("label") };
   const near = [all.layers[layer.number - 1], all.layers[layer.number + 1]];
   links.replaceChildren(...near.map((other, k) => {
     const words = k === 0 ? "previous layer" : "next layer";

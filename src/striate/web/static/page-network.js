@@ -2,6 +2,7 @@
 /** The network: what it is, what the pass saw, its layers in order, and its drawing. */
 
 import "./network-graph.js";
+import { counted } from "./concept-words.js";
 import { network } from "./data.js";
 import { append, breakable, h, number, percent } from "./dom.js";
 import { fieldDrawing, fieldText } from "./field.js";
@@ -108,7 +109,7 @@ function line(all, layer, row) {
   return h("tr", { role: "row" },
     h("th", { role: "rowheader", scope: "row", class: "layer-name" },
       h("a", { class: "mono", href: layerHref(layer.address) }, breakable(layer.address)),
-      h("span", { class: "muted small", text: layer.operation })),
+      h("span", { class: "muted small", text: layer.operation }), detectors(layer)),
     h("td", { role: "cell", class: "nowrap" }, number(layer.units), h("span", { class: "word", text: layer.units === 1 ? " unit" : " units" })),
     h("td", { role: "cell", class: "nowrap" }, layer.map_size.join(" × "), h("span", { class: "word", text: " map" })),
     h("td", { role: "cell", class: "nowrap field-cell" }, fieldDrawing(layer.receptive_field, all.image_size),
@@ -119,6 +120,12 @@ function line(all, layer, row) {
       h("span", { class: "word", text: " dead" }),
       layer.dead === 0 ? null : h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: { width: `${share * 100}%` } }))),
     h("td", { role: "cell", class: "samples" }, layer.samples.map((unit, k) => sample(all, layer, row, unit, k))));
+}
+
+/** @param {LayerLine} layer */
+function detectors({ detectors: units, detected }) {
+  if (units === null) return null;
+  return h("span", { class: "muted small", text: `${counted(units, "detector")} of ${counted(detected ?? 0, "concept")}` });
 }
 
 /**

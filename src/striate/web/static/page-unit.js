@@ -4,6 +4,7 @@
 import "./value-histogram.js";
 import { load, network } from "./data.js";
 import { breakable, h, number, percent } from "./dom.js";
+import { shares } from "./concept-vectors.js";
 import { copyButton, copyLink, copyText, copyUnit } from "./copy.js";
 import { LAYER_STEPS, nextSize } from "./layer-keys.js";
 import { choiceOf, unitsOf } from "./layer-order.js";
@@ -12,6 +13,7 @@ import { namesOf } from "./names-of.js";
 import { layerWith } from "./nearest.js";
 import { layerHref, unitHref } from "./route.js";
 import { settingsEvents } from "./theme.js";
+import { unitConcepts } from "./unit-concepts.js";
 import { facts } from "./unit-facts.js";
 import { classMeans, similarUnits } from "./unit-relations.js";
 import { strongest } from "./unit-strongest.js";
@@ -38,12 +40,16 @@ export async function render(route, signal) {
   await walk(links, all, layer, unit.unit, route.query, signal);
   keys();
   const pictures = h("div");
-  const draw = () => pictures.replaceChildren(strongest(unit, line, all.image_size, strip, signal));
+  const concepts = h("div");
+  const draw = () => {
+    pictures.replaceChildren(strongest(unit, line, all.image_size, strip, signal));
+    concepts.replaceChildren(unitConcepts(unit, all) ?? "", shares(unit, line.address) ?? "");
+  };
   draw();
   settingsEvents.addEventListener("change", draw, { signal });
   return {
     title: `${line.address} unit ${unit.unit}`,
-    node: h("article", { class: "unit" }, heading(unit, line, links, strip), pictures, synthetic(unit, line), details(unit, layer)),
+    node: h("article", { class: "unit" }, heading(unit, line, links, strip, all.dissection?.level ?? 1), pictures, synthetic(unit, line), concepts, details(unit, layer)),
   };
 }
 
@@ -52,13 +58,14 @@ export async function render(route, signal) {
  * @param {LayerLine} line
  * @param {HTMLElement} links
  * @param {string} strip
+ * @param {number} level a detector's IoU is above it
  */
-function heading(unit, line, links, strip) {
+function heading(unit, line, links, strip, level) {
   return h("header", { class: "layer-head" },
     h("div", { class: "head-line" },
       h("h1", null, h("span", { class: "mono" }, breakable(unit.address))), links),
     h("div", { class: "head-line" },
-      h("p", { class: "sentence" }, sentence(unit, line)),
+      h("p", { class: "sentence" }, sentence(unit, line, level)),
       h("div", { class: "actions" },
         unit.dead ? null : copyButton("Copy as PNG", () => copyUnit(unit, strip), { "data-action": "copy-png" }),
         copyButton("Copy Python", () => copyText(unit.python), { "data-action": "copy-python" }),
@@ -68,12 +75,15 @@ function heading(unit, line, links, strip) {
 /**
  * @param {Unit} unit
  * @param {LayerLine} line
+ * @param {number} level
  */
-function sentence(unit, line) {
+function sentence(unit, line, level) {
   const where = `Unit ${unit.unit} of ${number(line.units)} in ${line.address}`;
   if (unit.dead) return `${where}: never positive on any of ${number(unit.images)} images.`;
   const best = unit.best_class === null ? "" : ` Its best class is ${unit.best_class_name ?? `class ${unit.best_class}`}.`;
-  return `${where}: fires on ${percent(unit.fires)} of ${number(unit.images)} images, at most ${number(unit.maximum)}.${best}`;
+  const concept = unit.concepts?.best;
+  const detects = concept && concept.iou > level ? ` It detects ${concept.name} (IoU ${concept.iou.toFixed(2)}).` : "";
+  return `${where}: fires on ${percent(unit.fires)} of ${number(unit.images)} images, at most ${number(unit.maximum)}.${best}${detects}`;
 }
 
 /**

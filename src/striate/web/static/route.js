@@ -2,16 +2,18 @@
 /** Addresses of pages, all in the fragment so that a plain web host can serve them. */
 
 /**
- * @typedef {"network" | "layer" | "unit" | "images" | "image" | "classes" | "class" | "unknown"} PageName
+ * @typedef {"network" | "layer" | "unit" | "images" | "image" | "classes" | "class" | "concepts" | "concept" | "unknown"} PageName
  * @typedef {object} Route
  * @property {PageName} page
  * @property {string} [layer] the layer's address
  * @property {number} [unit]
- * @property {number} [id] an image or a class
+ * @property {number} [id] an image, a class or a concept
  * @property {URLSearchParams} query
  */
 
-const RESERVED = new Set(["images", "classes"]);
+/** @type {{[many: string]: PageName}} */
+const ONE_OF = { images: "image", classes: "class", concepts: "concept" };
+const RESERVED = new Set(Object.keys(ONE_OF));
 const WHOLE = /^\d{1,9}$/;
 
 /** Fires `query` when `setQuery` has changed the query of the page that is open. */
@@ -50,10 +52,10 @@ export function parse(hash) {
  * @returns {Route}
  */
 function collection(parts, query) {
-  const many = /** @type {"images" | "classes"} */ (parts[0]);
+  const many = /** @type {"images" | "classes" | "concepts"} */ (parts[0]);
   if (parts.length === 1 || (parts.length === 2 && parts[1] === "")) return { page: many, query };
   if (parts.length === 2 && WHOLE.test(parts[1])) {
-    return { page: many === "images" ? "image" : "class", id: Number(parts[1]), query };
+    return { page: ONE_OF[many], id: Number(parts[1]), query };
   }
   return { page: "unknown", query };
 }

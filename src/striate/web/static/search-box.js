@@ -1,5 +1,5 @@
 // @ts-check
-/** `<search-box>`: a combobox over layers, units, classes and files. */
+/** `<search-box>`: a combobox over layers, units, classes, concepts and files. */
 
 import { h } from "./dom.js";
 import { go } from "./route.js";
@@ -26,6 +26,10 @@ export class SearchBox extends HTMLElement {
 
   connectedCallback() {
     if (this.#input.isConnected) return;
+    if (this.hasAttribute("data-concepts")) {
+      this.#input.placeholder = "Search: layer, layer:unit, class, concept, file";
+      this.#input.setAttribute("aria-label", "Search layers, units, classes, concepts and files");
+    }
     this.append(this.#input, this.#panel);
     this.#input.addEventListener("input", () => {
       clearTimeout(this.#pause);

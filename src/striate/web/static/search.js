@@ -1,5 +1,5 @@
 // @ts-check
-/** What a search finds: units and layers by address, classes by name, images by file. */
+/** What a search finds: units and layers by address, classes and concepts by name, images by file. */
 
 import { parseAddress, printAddress } from "./address.js";
 import { load, network } from "./data.js";
@@ -11,6 +11,7 @@ import { href, layerHref, unitHref } from "./route.js";
 /** @typedef {import("../messages.js").Network} Network */
 /** @typedef {import("../messages.js").LayerLine} LayerLine */
 /** @typedef {import("../messages.js").ClassLine} ClassLine */
+/** @typedef {import("../messages.js").ConceptLine} ConceptLine */
 /** @typedef {{kind: string, text: string, detail: string, href: string}} Found */
 /** @typedef {{found: Found[], note: string}} Answer */
 
@@ -29,10 +30,11 @@ export async function search(typed, signal) {
   const all = await network();
   const places = byAddress(text, all);
   const classes = all.classes > 0 ? (await load("data/classes.json", signal)).classes : [];
+  const concepts = all.dissection ? (await load("data/concepts.json", signal)).concepts : [];
   const files = await byFile(text, all, signal);
-  const found = [...places.found, ...layersLike(text, all), ...classesLike(text, classes), ...files.found];
+  const found = [...places.found, ...layersLike(text, all), ...classesLike(text, classes), ...conceptsLike(text, concepts), ...files.found];
   if (found.length > 0) return { found, note: [places.note, files.note].filter(Boolean).join(" ") };
-  return { found: nearestTo(text, all, classes), note: places.note || `Nothing is called “${text}”; the nearest are:` };
+  return { found: nearestTo(text, all, classes, concepts), note: places.note || `Nothing is called “${text}”; the nearest are:` };
 }
 
 /**
@@ -93,6 +95,19 @@ function classLine(each) {
 }
 
 /**
+ * @param {string} text
+ * @param {ConceptLine[]} concepts
+ */
+function conceptsLike(text, concepts) {
+  return best(text, concepts, ({ name }) => name).map(conceptLine);
+}
+
+/** @param {ConceptLine} each */
+function conceptLine({ concept, name, category, detectors }) {
+  return { kind: "concept", text: name, detail: `${category}, ${number(detectors)} ${detectors === 1 ? "detector" : "detectors"}`, href: href(["concepts", concept]) };
+}
+
+/**
  * Go through the names page by page; stop at enough, or at a bound that is then told.
  * @param {string} text
  * @param {Network} all
@@ -117,9 +132,11 @@ async function byFile(text, all, signal) {
  * @param {string} text
  * @param {Network} all
  * @param {ClassLine[]} classes
+ * @param {ConceptLine[]} concepts
  */
-function nearestTo(text, all, classes) {
+function nearestTo(text, all, classes, concepts) {
   const layers = all.layers.map((layer) => ({ name: layer.address, found: () => lineOf(layer) }));
   const named = classes.map((each) => ({ name: className(each), found: () => classLine(each) }));
-  return nearest(text, [...layers, ...named], ({ name }) => name, NEAR).map(({ found }) => found());
+  const labelled = concepts.map((each) => ({ name: each.name, found: () => conceptLine(each) }));
+  return nearest(text, [...layers, ...named, ...labelled], ({ name }) => name, NEAR).map(({ found }) => found());
 }

@@ -68,5 +68,17 @@ export const DEFINITIONS = {
   centred:
     "The same place, each unit counted in standard deviations above the mean of its largest activations over the "
     + "images: units that are large on everything do not stand before it. Units that never vary are left out.",
+  iou:
+    "Intersection over union: the pixels where the unit is active and the concept is labelled, divided by those where either "
+    + "holds, counted over all images of the concept set. 1: the same pixels; 0: none in common.",
+  detects:
+    "A unit detects a concept if their IoU is above the level and no other concept of the same category has a larger IoU with the unit.",
+  net2vec:
+    "Fong and Vedaldi (2018): for each concept a weighted sum over the units of a layer is learnt that says where, or whether, "
+    + "the concept is in an image. The weights are the concept's vector; shares are those of the vector of length 1.",
+  threshold: "One activation for the unit, over all places of all images of the concept set; a map is active where it is above it.",
+  unique:
+    "The concepts that units of the layer detect. In each category a unit stands for its best concept there, if its IoU is "
+    + "above the level; a concept counts once, however many units stand for it.",
   crop: "The part of the image that the strongest neuron saw, as the network gets it.",
 };

@@ -68,6 +68,23 @@ export function stripTile({ url, count, row, index, size, label, eager }) {
 }
 
 /**
+ * Shows one picture of several in a row.
+ *
+ * @param {object} options
+ * @param {string} options.url a path such as "pictures/concepts/3/12.webp"
+ * @param {number} options.count pictures in the row
+ * @param {number} options.index
+ * @param {number} options.size the longer side in CSS pixels
+ * @param {string} options.label
+ * @returns {HTMLElement}
+ */
+export function rowTile({ url, count, index, size, label }) {
+  /** @param {HTMLImageElement} row */
+  const cut = (row) => ({ left: (index * row.width) / count, top: 0, width: row.width / count, height: row.height });
+  return shown({ path: url, cut, size, label });
+}
+
+/**
  * @param {object} options
  * @param {string} options.path
  * @param {(whole: HTMLImageElement) => Cut} options.cut
