@@ -188,26 +188,6 @@ def test_folded_network_gives_what_the_scaffold_gives():
     assert torch.equal(scaffold.net.conv1.weight, before)
 
 
-def test_command_writes_weights_and_checkpoints(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("striate.demo.train.accuracy", lambda *_, **__: 0.5)
-    monkeypatch.setattr("striate.demo.train.Recipe", lambda epochs=1: Recipe(epochs, 12, 12))
-    main([
-        "--epochs",
-        "2",
-        "--out",
-        str(tmp_path),
-        "--checkpoints",
-        str(tmp_path),
-        "--workers",
-        "0",
-    ])
-    written = sorted(path.name for path in tmp_path.iterdir())
-    assert written == ["epoch-001.safetensors", "epoch-002.safetensors", "weights.safetensors"]
-    last, final = (tmp_path / name for name in written[1:])
-    assert last.read_bytes() == final.read_bytes()
-    assert "right on 2400 fresh scenes: 50.00 %" in capsys.readouterr().out
-
-
 def test_command_refuses_no_epochs(tmp_path):
     with pytest.raises(SystemExit):
         main(["--epochs", "0", "--out", str(tmp_path), "--workers", "0"])

@@ -3,12 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.options import Device
 from striate.cli.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from striate.atlas.store.reader import Atlas
+    from striate.network.network import Network
+
+LABELLED = 240
+"""Scenes on which units are compared with concepts."""
 
 
 def demo(
@@ -26,7 +33,10 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Draw scenes, watch every unit of the embedded network over them, and show all on a page."""
+    """Draw scenes, watch every unit of the embedded network over them, and show all on a page.
+
+    What the units stand for is found on other scenes, whose pixels are labelled.
+    """
     from striate.atlas.engines.local import build_atlas
     from striate.atlas.illustrate import illustrate
     from striate.atlas.recipe import image_paths
@@ -46,6 +56,7 @@ def demo(
         )
     with ProgressLine("units") as line:
         illustrate(network, atlas, image_paths(atlas), progress=line.counted)
+    dissected = _dissect(network, atlas, out, seed + 1)
     paths = image_paths(atlas)
     sheets = []
     for layer in list(atlas.layers)[:5]:
@@ -62,6 +73,7 @@ def demo(
     typer.echo("Look at what each layer sees (nine projections beside nine crops for each unit):")
     for path in sheets:
         typer.echo(f"  {path}")
+    typer.echo(dissected)
     typer.echo(f"Eight scenes above what a trained inverse guesses from {LAYER} alone: {inverse}")
     typer.echo(f"Ask for one unit: striate atlas show {out / 'atlas'} {list(atlas.layers)[2]}:0")
     if not is_shown(serve):
@@ -72,6 +84,29 @@ def demo(
 
     typer.echo("Browse all of them:")
     show(prepare(out / "atlas"))
+
+
+def _dissect(network: "Network", atlas: "Atlas", out: Path, seed: int) -> str:
+    """Compare units with the pixels of labelled scenes; return in words what came out."""
+    from striate.cli.dissect_pictures import make_pictures
+    from striate.demo.concepts import write_demo_concepts
+    from striate.demo.network import SIZE
+    from striate.dissection.run import dissect
+    from striate.image.concepts.reading import concept_set
+
+    labelled = str(write_demo_concepts(out / "concepts", LABELLED, seed, SIZE).resolve())
+    with ProgressLine("labelled scenes, each twice") as line:
+        found = dissect(
+            network, atlas, concept_set([labelled]), ratio=1, sources=[labelled],
+            progress=line.passed,
+        )  # fmt: skip
+    make_pictures(network, atlas, found)
+    counts = {name: sum(map(len, layer.unique().values())) for name, layer in found.layers.items()}
+    said = ", ".join(f"{count} by {name}" for name, count in counts.items())
+    return (
+        f"Of {len(found.concepts)} concepts, on {LABELLED} labelled scenes, units detect {said}: "
+        f"striate dissect show {out / 'atlas'}"
+    )
 
 
 def is_shown(asked: bool | None) -> bool:

@@ -21,7 +21,7 @@ import math
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -37,10 +37,17 @@ from torch.nn import functional
 from striate.demo.network import MEAN, STD, WEIGHTS, DemoNet
 from striate.demo.scaffold import Scaffold
 from striate.demo.scenes import scene
+from striate.files import write_whole
 from striate.shapes import Images
 
 FIRST_LAYER = 58.0
 """How many times wider the first layer's radius is when its input has unit variance."""
+
+CHECKPOINTS: tuple[int, ...] = (
+    *(1, 2, 4, 9, 20, 44, 99, 223, 492, 1108, 2446, 5509, 12164, 27396, 60491, 136238, 300818),
+    *(600818, 1200818, 2400818),
+)
+"""Steps after which weights are kept, as Network Dissection did (Bau, Zhou et al., CVPR 2017)."""
 
 Batch = tuple[Images, Int64[Tensor, " images"]]
 Stack = tuple[UInt8[np.ndarray, "images height width 3"], Int64[np.ndarray, " images"]]
@@ -191,7 +198,12 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum)
 
 
-def train(seed: int, recipe: Recipe, workers: int = 0) -> Iterator[tuple[DemoNet, float]]:
+def train(
+    seed: int,
+    recipe: Recipe,
+    workers: int = 0,
+    keep: Callable[[int, DemoNet], None] | None = None,
+) -> Iterator[tuple[DemoNet, float]]:
     """Train a network on fresh scenes, epoch by epoch.
 
     Args:
@@ -199,6 +211,10 @@ def train(seed: int, recipe: Recipe, workers: int = 0) -> Iterator[tuple[DemoNet
             machine and number of threads.
         recipe: how to train.
         workers: processes that draw scenes ahead; 0 draws them here.
+        keep: called with the number of steps taken and the network as it stands, folded, after
+            each of `CHECKPOINTS` and after the last step. It does not change the training. Running
+            means and variances trail the training by some ten steps: the first of these networks
+            are normalised by what they began with.
 
     Yields:
         The network as it stands after the epoch, and the epoch's mean loss in nats.
@@ -212,14 +228,17 @@ def train(seed: int, recipe: Recipe, workers: int = 0) -> Iterator[tuple[DemoNet
     scaffold = Scaffold(DemoNet(generator))
     optimizer = make_optimizer(scaffold, recipe)
     steps = 2 * (recipe.scenes // recipe.batch)
+    kept = {*CHECKPOINTS, recipe.epochs * steps} if keep is not None else set()
     with _pool(workers) as pool:
         for epoch in range(recipe.epochs):
             total = 0.0
-            for index, batch in enumerate(_batches(seed, epoch, recipe, pool)):
-                part = (epoch * steps + index) / (recipe.epochs * steps)
+            for done, batch in enumerate(_batches(seed, epoch, recipe, pool), start=epoch * steps):
+                part = done / (recipe.epochs * steps)
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.rate * _schedule(part)
                 total += step(scaffold, optimizer, batch, recipe, generator)
+                if keep is not None and done + 1 in kept:
+                    keep(done + 1, scaffold.fold())
             yield scaffold.fold(), total / steps
 
 
@@ -260,14 +279,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent, help="folder of the weights")
-    parser.add_argument("--checkpoints", type=Path, help="folder of one file per epoch")
+    parser.add_argument(
+        "--checkpoints", type=Path, help="folder of the weights after 1, 2, 4, 9, 20, 44... steps"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that draw scenes")
     options = parser.parse_args(arguments)
     recipe = Recipe(epochs=options.epochs)
-    begin, net = time.perf_counter(), None
-    for epoch, (net, loss) in enumerate(train(options.seed, recipe, options.workers), start=1):
-        if options.checkpoints is not None:
-            _save(net, options.checkpoints / f"epoch-{epoch:03d}.safetensors")
+    begin = time.perf_counter()
+    net: DemoNet | None = None
+    keep = partial(_save_step, options.checkpoints) if options.checkpoints is not None else None
+    epochs = train(options.seed, recipe, options.workers, keep)
+    for epoch, (trained, loss) in enumerate(epochs, start=1):
+        net = trained
         taken = time.perf_counter() - begin
         sys.stdout.write(f"epoch {epoch}/{recipe.epochs}  loss {loss:.3f}  {taken:.0f} s\n")
         sys.stdout.flush()
@@ -309,11 +332,15 @@ def _batches(
         yield images.flip(3), names
 
 
+def _save_step(folder: Path, steps: int, net: DemoNet) -> None:
+    _save(net, folder / f"step-{steps:07d}.safetensors")
+
+
 def _save(net: DemoNet, path: Path) -> None:
     from safetensors.torch import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save(net.state_dict()))
+    write_whole(path, save(net.state_dict()))
 
 
 if __name__ == "__main__":
