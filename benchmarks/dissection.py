@@ -87,7 +87,7 @@ def tally(rounds: int) -> dict[str, Any]:
     def ours() -> Overlap:
         overlap = Overlap.empty(UNITS, CONCEPTS, 6)
         labels = Labels.of(segments, categories, 6)
-        count(overlap, *active_pixels(maps, thresholds, how), labels)
+        count(overlap, [active_pixels(maps, thresholds, how)], labels)
         return overlap
 
     def theirs(enlarge: Callable[[np.ndarray], np.ndarray] = pillow) -> Overlap:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,3 +156,22 @@ def test_what_is_wrong_is_said(striate_: Run, built: Path, arguments: list[str],
     code, _, err = striate_("dissect", *arguments)
     assert code == 2
     assert said in err
+
+
+@pytest.mark.parametrize("more", [[], ["--restart"]])
+def test_a_stopped_run_says_what_goes_on(
+    striate_: Run, built: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr("striate.dissection.run.dissect", stopped)
+    monkeypatch.setattr("striate.cli.main.leave", leave)
+    code, _, err = striate_("dissect", built, "--concepts", "labelled", *DISSECT, *more)
+    assert code == 130
+    said = err.splitlines()[-1]
+    assert "what is done is kept" in said
+    assert said.endswith("the same command" + " without --restart" * len(more) + " goes on")

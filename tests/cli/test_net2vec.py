@@ -163,6 +163,7 @@ def test_what_was_learnt_is_shown(striate_: Run, built: Path) -> None:
     cosine = StoredVectors(Atlas(built)).of("1").nearest("warm")[0].cosine
     assert out == f"{cosine:6.3f}  cold (object)\n"
     assert striate_("net2vec", "sum", "built", "0.5*cold + cold")[1].endswith("warm (object)\n")
+    assert striate_("net2vec", "sum", "built", "warm - warm")[1].startswith("none: ")
     code, _, err = striate_("net2vec", "near", "built", "worm")
     assert code == 2
     assert "no concept 'worm' among 2 in 1; the nearest are warm" in err
@@ -234,3 +235,18 @@ def test_classes_of_images_are_learnt_too(striate_: Run, built: Path) -> None:
     assert [one.unit_score for one in found.learnt] == [1.0, 1.0]
     assert found.vectors[0, 2] > 0 > found.vectors[0, 0]
     assert found.nearest("blue")[0].cosine < 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["show", "built"], "no concept vectors by segmentation: learn them"),
+        (["show", "built", "--json", "--csv"], "not both"),
+        (["near", "built", "warm", "--task", "guessing"], "no task 'guessing'"),
+    ],
+)
+def test_what_is_wrong_is_said(striate_: Run, built: Path, asked: list[str], said: str) -> None:
+    assert built.is_dir()
+    code, out, err = striate_("net2vec", *asked)
+    assert (code, out) == (2, "")
+    assert said in err

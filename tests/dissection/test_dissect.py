@@ -102,6 +102,28 @@ def test_activations_count_only_where_the_category_is_labelled(tmp_path: Path) -
     assert found.overlap.images.tolist() == [1]
 
 
+@pytest.mark.parametrize(("size", "ratio"), [((41, 38), 2), ((37, 45), 4), ((33, 33), 8)])
+def test_a_unit_that_is_its_concept_has_all_of_it(
+    tmp_path: Path, size: tuple[int, int], ratio: int
+) -> None:
+    """Red everywhere, on sides that the ratio does not divide: the IoU is 1."""
+    network = load(colour_units([RED, GREEN]), size)
+    images = []
+    for name, level in (("red", 255), ("black", 0)):
+        picture = np.zeros((*size, 3), np.uint8)
+        picture[:, :, 0] = level
+        path = write_picture(tmp_path / "set" / f"{name}.png", picture)
+        mask = write_picture(tmp_path / "set" / f"{name}-mask.png", picture[:, :, 0] // 255)
+        labels = (MaskFile(mask, np.array([-1, 0], np.int32)),)
+        images.append(LabelledImage(f"{name}.png", path, labels))
+    concepts = ConceptSet((Concept("red", "object"),), tuple(images))
+    found = dissect(
+        network, make_atlas(network, tmp_path), concepts, layers=["1"], ratio=ratio, quantile=0.5
+    ).layers["1"]
+    assert found.overlap.pixels[0] == np.prod(grid_of(size, ratio))
+    assert found.iou[0, 0] == 1
+
+
 # --- loops over everything -----------------------------------------------------------------------
 
 

@@ -79,6 +79,23 @@ def test_killed_anywhere_it_goes_on(tmp_path: Path) -> None:
     assert found["random"]["hits"] > 0
 
 
+def test_layers_are_added_once_an_image_is_repaired(run: Run, concepts: ConceptSet) -> None:
+    wanted = run().layers["4"].overlap.to_arrays()
+    run(layers=["1"], restart=True)
+    path = concepts.images[3].path
+    content = path.read_bytes()
+    try:
+        path.write_bytes(bytes(len(content)))
+        with pytest.raises(AtlasError, match="repair"):
+            run(layers=["4"])
+    finally:
+        path.write_bytes(content)
+    found = run(layers=["4"])
+    assert list(found.layers) == ["1", "4"]
+    for name, array in found.layers["4"].overlap.to_arrays().items():
+        np.testing.assert_array_equal(array, wanted[name])
+
+
 @pytest.mark.parametrize("done", [1, 4, 5, 9, 10, 11, 15, 20])
 def test_interrupted_and_resumed(run: Run, atlas: Atlas, done: int) -> None:
     run()
@@ -184,6 +201,10 @@ def test_a_damaged_result_is_one_clear_error(run: Run, atlas: Atlas) -> None:
     with pytest.raises(AtlasError, match="--restart"):
         Dissection(atlas)
     assert run(restart=True).revision == found.revision
+    index.write_text('{"format": 1}')
+    with pytest.raises(AtlasError, match="--restart"):
+        Dissection(atlas)
+    assert run().revision == found.revision
 
 
 def test_what_cannot_be_read_is_skipped_and_named(

@@ -11,6 +11,7 @@ from torch import nn
 from dissection.planted import colour_units, load, make_atlas, write_picture
 from striate.dissection.results import folder_of
 from striate.dissection.rotation import power, rotate, rotation, rotation_of
+from striate.dissection.run import dissect
 from striate.errors import AtlasError, MethodError
 from striate.image.concepts.concept_set import Concept, ConceptSet, LabelledImage, MaskFile
 
@@ -106,6 +107,21 @@ def test_planted_detectors_are_lost_as_the_rotation_says(tmp_path: Path) -> None
     assert curve.steps[-1].total < 5
     assert rotation_of(atlas, "2") == curve
     assert not list(folder_of(atlas.home).glob("*.safetensors"))
+
+
+def test_alpha_0_is_the_units_themselves(tmp_path: Path) -> None:
+    """Also where one of them is never finite, which leaves no other direction anything."""
+    planted = one_for_each_colour()
+    with torch.no_grad():
+        planted[1].bias[5] = torch.inf
+    network = load(planted, 20)
+    atlas = make_atlas(network, tmp_path)
+    concepts = coloured_squares(tmp_path / "set")
+    how = {"ratio": 1, "quantile": 1 / 96}
+    found = dissect(network, atlas, concepts, layers=["2"], **how).layers["2"]
+    curve = rotate(network, atlas, concepts, "2", [0.0, 0.5], **how)
+    assert curve.steps[0].detectors == found.detectors().sum() == 5
+    assert curve.steps[1].detectors == 0
 
 
 def test_what_is_stored_is_checked(tmp_path: Path) -> None:

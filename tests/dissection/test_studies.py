@@ -162,6 +162,20 @@ def test_the_curve_follows_the_weights(network, atlas, concepts, tmp_path):
     assert study_of(atlas, "checkpoints") == study
 
 
+@pytest.mark.parametrize(
+    "names", ["net-v1.0-epoch-{}.safetensors", "step{}.fp16.safetensors", "epoch-{}.pth.tar"]
+)
+def test_steps_stand_before_or_behind_a_dot(network, atlas, concepts, tmp_path, names):
+    paths = []
+    for step, units in ((12, [RED] * 4), (3, [GREEN] * 4)):
+        paths.append(tmp_path / names.format(step))
+        save_file(colour_units(units).state_dict(), paths[-1])
+    study = checkpoints(network, atlas, paths, concepts, own, **KNOBS)
+    assert [(one.name, one.step) for one in study.networks] == [
+        (names.format(3), 3), (names.format(12), 12),
+    ]  # fmt: skip
+
+
 def test_files_without_numbers_stay_in_order(network, atlas, concepts, tmp_path):
     paths = []
     for name in ("z", "a"):

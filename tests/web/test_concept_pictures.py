@@ -1,5 +1,6 @@
 """The masked images of units: drawn as counted, stored once, newest, exported, never half."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,6 +267,41 @@ def test_damaged_results_do_not_break_the_page(folder: Path, name: str, cut: int
     assert ask(app, "/pictures/concepts/0/4.webp").status == 404
     concepts = ask(app, "/data/concepts.json")
     assert concepts.status == (200 if name.startswith("layers") else 404)
+    app.state.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("dissection.json", {"pixels": [1, 2]}),
+        ("dissection.json", {"concepts": [["one", "object"]], "pixels": [1]}),
+        ("dissection.json", {"concepts": [], "pixels": []}),
+        ("dissection.json", {"layers": [{"address": LAYER, "file": None, "sha256": ""}]}),
+        ("images.json", {"names": ["one.png"], "paths": ["one.png"]}),
+        ("images.json", {"paths": []}),
+    ],
+)
+def test_results_that_do_not_agree_count_as_damaged(
+    folder: Path, name: str, damage: dict[str, Any]
+) -> None:
+    path = folder / "dissection" / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    app = create_app(folder)
+    for asked in ("network", "layers/0", "layers/0/units/4", "layers/1"):
+        assert ask(app, f"/data/{asked}.json").status == 200, asked
+    assert ask(app, "/data/layers/0/units/4.json").json()["concepts"] is None
+    assert ask(app, "/pictures/concepts/0/4.webp").status == 404
+    app.state.stop()
+
+
+@pytest.mark.parametrize(("name", "bad"), [("ratio", 0), ("quantile", float("nan"))])
+def test_settings_that_cannot_be_count_as_damaged(folder: Path, name: str, bad: float) -> None:
+    path = folder / "dissection/dissection.json"
+    found = json.loads(path.read_text())
+    found["settings"][name] = bad
+    path.write_text(json.dumps(found))
+    app = create_app(folder)
+    assert ask(app, "/data/network.json").json()["dissection"] is None
     app.state.stop()
 
 

@@ -36,7 +36,7 @@ def rotate_command(  # noqa: PLR0913 - one parameter an option
     layer: Annotated[str, typer.Option(help="Address of a layer.")],
     alpha: Annotated[
         list[float] | None,
-        typer.Option(help="How far, from 0 to 1; may be repeated. [default: 0, 0.2, ... 1]"),
+        typer.Option(min=0, max=1, help="How far; may be repeated. [default: 0, 0.2, ... 1]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Which rotation.")] = 0,
     quantile: Quantile = 0.005,

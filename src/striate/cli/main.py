@@ -84,7 +84,8 @@ def main() -> None:
         sys.exit(2)
     except _SignalledError as stopped:
         goes_on = sys.argv[1:2] and sys.argv[1] in _RESUMABLE
-        kept = "; what is done is kept, the same command goes on" if goes_on else ""
+        same = "the same command" + " without --restart" * ("--restart" in sys.argv)
+        kept = f"; what is done is kept, {same} goes on" if goes_on else ""
         _say(f"striate: stopped{kept}")
         leave(128 + int(stopped.args[0]))
 

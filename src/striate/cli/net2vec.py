@@ -99,6 +99,7 @@ def show(
     """Print what was learnt: each concept by its best single unit, by all units, and by some."""
     from striate.dissection.net2vec.tables import csv_of
 
+    _check_formats(as_json, as_csv)
     stored, address = _stored(folder, layer, task)
     vectors = stored.of(address, task)
     if as_json:
@@ -173,6 +174,17 @@ def picture(
     typer.echo(str(out))
 
 
+def _check_formats(as_json: bool, as_csv: bool) -> None:
+    """Refuse two formats at once.
+
+    Raises:
+        BadParameter: If both are asked for.
+    """
+    if as_json and as_csv:
+        msg = "give --json or --csv, not both"
+        raise typer.BadParameter(msg)
+
+
 def table(found: "ConceptVectors") -> list[str]:
     """Return what was learnt in a layer as lines."""
     from striate.dissection.net2vec.tables import lines_of
@@ -184,10 +196,12 @@ def _stored(folder: Path, layer: str | None, task: str):  # type: ignore[no-unty
     """Return what an atlas has, and the address of the layer that is meant.
 
     Raises:
+        AtlasError: If nothing is learnt.
         BadParameter: If there are several layers and none is named, or there is no such task.
     """
     from striate.atlas.store.reader import Atlas
     from striate.dissection.net2vec.results import StoredVectors
+    from striate.errors import AtlasError
 
     if task not in {"segmentation", "classification"}:
         msg = f"no task {task!r}; there are segmentation and classification"
@@ -197,10 +211,17 @@ def _stored(folder: Path, layer: str | None, task: str):  # type: ignore[no-unty
     if layer is None and len(there) > 1:
         msg = f"concepts are learnt in {', '.join(there)}: say which, --layer"
         raise typer.BadParameter(msg)
-    first = there[0] if there else next(iter(stored.atlas.layers))
-    return stored, first if layer is None else stored.atlas.layer(layer).address
+    if layer is None and not there:
+        msg = (
+            f"{folder} has no concept vectors by {task}: learn them with `striate net2vec DIR "
+            "--concepts SET --layer LAYER`"
+        )
+        raise AtlasError(msg)
+    return stored, there[0] if layer is None else stored.atlas.layer(layer).address
 
 
 def _print(neighbours: "list[Neighbour]") -> None:
+    if not neighbours:
+        typer.echo("none: there is no other concept, or the vector is zero")
     for one in neighbours:
         typer.echo(f"{one.cosine:6.3f}  {one.name} ({one.category})")

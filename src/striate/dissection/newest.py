@@ -1,5 +1,6 @@
 """The dissection of an atlas as it is on disk at this moment."""
 
+import math
 import threading
 
 from striate.atlas.store.reader import Atlas, LayerRow
@@ -43,9 +44,10 @@ class NewestDissection:
 
     def _read(self) -> Dissection | None:
         try:
-            return Dissection(self._atlas)
+            found = Dissection(self._atlas)
         except AtlasError:
             return None
+        return found if _agrees(found) else None
 
 
 def layer_of(dissection: Dissection | None, row: LayerRow) -> LayerDissection | None:
@@ -58,8 +60,33 @@ def layer_of(dissection: Dissection | None, row: LayerRow) -> LayerDissection | 
     Returns:
         Its part of the results; None where it was not dissected, or its file is damaged.
     """
-    try:
-        found = None if dissection is None else dissection.layers.get(row.address)
-    except AtlasError:
+    if dissection is None:
         return None
-    return found if found is not None and found.units == row.units else None
+    try:
+        found = dissection.layers.get(row.address)
+    except (AtlasError, TypeError, ValueError):
+        return None
+    return found if found is not None and _fits(found, dissection, row) else None
+
+
+def _agrees(found: Dissection) -> bool:
+    """Return whether what is told of concepts and images is of as many as there are."""
+    settings, images = found.settings, found.images
+    return (
+        len(found.concepts) > 0
+        and found.pixels.shape == (len(found.concepts),)
+        and len(images.names) == len(images.paths)
+        and math.isfinite(settings.quantile)
+        and settings.ratio >= 1
+    )
+
+
+def _fits(layer: LayerDissection, found: Dissection, row: LayerRow) -> bool:
+    """Return whether a layer's arrays are of its units, and of these concepts and images."""
+    shapes = (layer.active.shape, layer.both.shape, len(layer.overlap.pixels))
+    concepts, categories = len(found.concepts), len(found.categories)
+    return (
+        layer.units == row.units == len(layer.top.image)
+        and shapes == ((row.units, categories), (row.units, concepts), concepts)
+        and int(layer.top.image.max(initial=-1)) < len(found.images.names)
+    )

@@ -353,7 +353,11 @@ def read_index(folder: Path) -> dict[str, Any] | None:
         found = json.loads((folder / "dissection.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        return None
+    parts = {"settings": dict, "layers": list, "skipped": list}
+    whole = all(isinstance(found.get(name), kind) for name, kind in parts.items())
+    return found if whole else None
 
 
 def _read(path: Path) -> bytes:

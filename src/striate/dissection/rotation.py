@@ -189,7 +189,12 @@ def rotate(  # noqa: PLR0913 - keyword-only knobs
     )  # fmt: skip
     row = atlas.layers[address]
     probes = [
-        Probe(address, rotation(row.units, alpha, seed), f" seed {seed} alpha {alpha}")
+        # A product with the identity would carry NaN from one unit to all.
+        Probe(
+            address,
+            rotation(row.units, alpha, seed) if alpha else None,
+            f" seed {seed} alpha {alpha}",
+        )
         for alpha in steps
     ]
     folder = folder_of(atlas.home)

@@ -224,6 +224,8 @@ class _Run:
         if index is not None and [image for image, _ in index["skipped"]] != [
             i for i, _ in skipped
         ]:
+            # It would say the same again, whatever is repaired.
+            remove(self._path)
             msg = (
                 f"{self._folder}: {len(skipped)} images cannot be read, where it were "
                 f"{len(index['skipped'])} for the layers before: repair them, or --restart"

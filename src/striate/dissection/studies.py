@@ -194,7 +194,7 @@ def checkpoints(  # noqa: PLR0913 - keyword-only knobs
         network: The atlas's network.
         atlas: The atlas, finished.
         files: Weights. Where all their names hold a number, such as ``step-0044.safetensors``, the
-            last number of each is its step, and they are ordered by it.
+            last number of each (the suffix aside) is its step, and they are ordered by it.
         concepts: Concepts and the images that show them.
         load: Makes a network of a file: see `loader`.
         layers: See `control`, as for what follows.
@@ -243,10 +243,13 @@ def loader(recipe: Recipe, device: str | None = None) -> Callable[[Path], Networ
 
 
 def _ordered(paths: Sequence[Path]) -> list[tuple[Path, int | None]]:
-    numbers = [re.findall(r"\d+", path.name.partition(".")[0]) for path in paths]
-    if not all(numbers):
+    # "v1.5-step10.pth" has its step behind a dot, "step10.fp16.pth" before one: what differs.
+    names = [path.stem for path in paths], [path.name.partition(".")[0] for path in paths]
+    numbers = [[re.findall(r"\d+", name) for name in read] for read in names]
+    known = [[int(found[-1]) for found in read] for read in numbers if all(read)]
+    if not known:
         return [(path, None) for path in paths]
-    steps = {path: int(found[-1]) for path, found in zip(paths, numbers, strict=True)}
+    steps = dict(zip(paths, max(known, key=lambda read: len(set(read))), strict=True))
     return [(path, steps[path]) for path in sorted(steps, key=lambda path: steps[path])]
 
 

@@ -5,7 +5,7 @@ units of an image; one that covers the whole image adds the number of active pix
 whose values exceeds its threshold costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,28 +22,35 @@ from striate.shapes import Maps
 
 
 def count(
-    overlap: Overlap,
-    unit: Int64[np.ndarray, " active"],
-    pixel: Int64[np.ndarray, " active"],
-    labels: Labels,
+    overlap: Overlap, active: Iterable[tuple[np.ndarray, np.ndarray]], labels: Labels
 ) -> None:
     """Add one image to an overlap, in place.
 
     Args:
         overlap: Of the images so far.
-        unit: Of each active pixel, whose it is.
-        pixel: Its place in the grid's scan order.
+        active: Some units after others: of each active pixel, whose it is, and its place in the
+            grid's scan order.
         labels: What the image shows.
 
     Example:
         >>> overlap = Overlap.empty(units=1, concepts=2, categories=1)
         >>> labels = Labels(*map(np.array, ([1, 4], [0], [[0, 1, 1, 1]], [1], [True])))
-        >>> count(overlap, np.array([0, 0]), np.array([0, 1]), labels)
+        >>> count(overlap, [(np.array([0, 0]), np.array([0, 1]))], labels)
         >>> overlap.both.tolist(), overlap.active.tolist()
         ([[1, 2]], [[2]])
     """
     overlap.pixels[...] += labels.pixels
     overlap.images[...] += labels.categories
+    for unit, pixel in active:
+        _count_units(overlap, unit, pixel, labels)
+
+
+def _count_units(
+    overlap: Overlap,
+    unit: Int64[np.ndarray, " active"],
+    pixel: Int64[np.ndarray, " active"],
+    labels: Labels,
+) -> None:
     by_unit = np.bincount(unit, minlength=len(overlap.both))
     units = np.flatnonzero(by_unit)
     overlap.active[np.ix_(units, np.flatnonzero(labels.categories))] += by_unit[units, None]
@@ -57,9 +64,13 @@ def count(
     overlap.both[np.ix_(units, labels.present)] += found[:, :-1]
 
 
+_TOGETHER = 128
+"""Units evaluated at once: few where all are active everywhere, many where few cells are."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Taken:
-    """What was seen of some images, not yet counted."""
+    """What was seen of some images, not yet counted: units that are active somewhere, with maps."""
 
     active: list[tuple[np.ndarray, np.ndarray]]
     peak: np.ndarray
@@ -103,29 +114,29 @@ class TallyWatcher(Watcher):
         peak = torch.where(finite, peak, -torch.inf)
         thresholds = torch.from_numpy(self.thresholds).to(flat.device)
         floor = torch.from_numpy(self.top.value[:, -1]).to(flat.device)
-        active = [
-            self._active(image, (best > thresholds).nonzero().flatten(), maps.shape[2:])
-            for image, best in zip(flat, peak, strict=True)
-        ]
+        active = []
+        for image, best in zip(maps, peak, strict=True):
+            some = (best > thresholds).nonzero().flatten()
+            active.append((some.cpu().numpy(), image[some].cpu().numpy()))
         places = torch.full(peak.shape, NOBODY, device=flat.device)
         image, unit = (peak > floor).nonzero(as_tuple=True)
         places[image, unit] = flat[image, unit].argmax(1)
         self._taken.append(_Taken(active, peak.cpu().numpy(), places.cpu().numpy()))
 
     def _active(
-        self, flat: torch.Tensor, some: torch.Tensor, size: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the active pixels of one image, of the units that have some."""
-        maps, units = flat[some].cpu().numpy(), some.cpu().numpy()
-        shape = (len(units), int(size[0]), int(size[1]))
-        unit, pixel = active_pixels(maps.reshape(shape), self.thresholds[units], self._how)
-        return units[unit], pixel
+        self, units: np.ndarray, maps: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the active pixels of one image, of some units after others."""
+        for start in range(0, len(units), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            unit, pixel = active_pixels(maps[part], self.thresholds[units[part]], self._how)
+            yield units[part][unit], pixel
 
     def commit(self, ids: Sequence[int], labels: Sequence[Labels]) -> None:
         """Count what was taken since the last `commit`."""
-        active = [pixels for taken in self._taken for pixels in taken.active]
-        for (unit, pixel), shown in zip(active, labels, strict=True):
-            count(self.overlap, unit, pixel, shown)
+        active = [image for taken in self._taken for image in taken.active]
+        for (units, maps), shown in zip(active, labels, strict=True):
+            count(self.overlap, self._active(units, maps), shown)
         peak = np.concatenate([taken.peak for taken in self._taken]).T
         places = np.concatenate([taken.places for taken in self._taken]).T
         self._taken = []

@@ -79,6 +79,12 @@ def test_a_planted_analogy_is_exact(planted: ConceptVectors) -> None:
     assert others[0].cosine == pytest.approx(root)
 
 
+def test_a_concept_may_be_named_in_two_ways(planted: ConceptVectors) -> None:
+    half = planted.combine({"grass": 0.5, "thing:grass": 0.5, "green": -1.0})
+    assert half == planted.combine({"grass": 1.0, "green": -1.0})
+    assert planted.combine({"grass": 1.0, "thing:grass": -1.0}) == []
+
+
 def test_a_sum_that_is_zero_has_no_neighbours(planted: ConceptVectors) -> None:
     assert planted.combine({"grass": 0.0}) == []
     assert vectors({"one": [0.0, 0.0], "two": [1.0, 0.0]}).nearest("one") == []

@@ -72,14 +72,19 @@ def test_the_grid_sees_what_resizing_and_cropping_a_mask_would_leave(way, size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("ratio", [2, 4, 5])
 def test_places_are_exact_on_the_edges_of_pixels_too(size, ratio):
-    """With whole fractions instead of floats: an even ratio puts every place on an edge."""
+    """With whole fractions instead of floats: an even ratio puts every place on an edge.
+
+    The last place may lie on the input's edge or behind it: it stands for the last pixel.
+    """
     way = Preprocessing(resize=(84, 60), crop=(70, 66))
     down, across = grid_places(way, size, ratio)
     for places, length, side, crop in ((down, size[0], 84, 70), (across, size[1], 60, 66)):
         start = (side - crop) // 2
         for mask_length in (length, 2 * length, 13):
             exact = [
-                (start + (i + Fraction(1, 2)) * ratio) * mask_length / side
+                (start + min((i + Fraction(1, 2)) * ratio, crop - Fraction(1, 2)))
+                * mask_length
+                / side
                 for i in range(-(-crop // ratio))
             ]
             expected = [int(at // 1) if 0 <= at < mask_length else -1 for at in exact]
@@ -100,6 +105,16 @@ def test_padding_is_nothing():
     assert down.tolist() == [-0.25, 0.25, 0.75, 1.25]
     assert nearest(down, 400).tolist() == [-1, 100, 300, -1]
     assert nearest(across, 8).tolist() == [1, 3, 5, 7]
+
+
+@pytest.mark.parametrize(("length", "ratio"), [(227, 2), (5, 4), (6, 4), (41, 8)])
+def test_no_place_of_an_image_that_fills_the_input_is_padding(length, ratio):
+    way = Preprocessing(resize=(length, length), crop=None)
+    down, across = grid_places(way, (length, length), ratio)
+    assert nearest(down, length)[-1] == min((len(down) - 0.5) * ratio, length - 1)
+    for places in (down, across):
+        assert len(places) == -(-length // ratio)
+        assert (nearest(places, 300) >= 0).all()
 
 
 @pytest.mark.parametrize("ratio", [0, -2])

@@ -26,6 +26,11 @@ def test_the_last_header_names_the_category(listed):
     assert read_image_labels(folder, "surface").categories == ("surface",)
 
 
+def test_a_name_that_no_file_can_have_is_one_that_is_not_there(listed):
+    with pytest.raises(ImageError, match=r"line 2 .* names 'ccc.* no file"):
+        read_image_labels(listed(["a.png"], f"file,name\n{'c' * 300},sky\n"))
+
+
 @pytest.mark.parametrize("header", ["name", "category", "class", "class_name", "label"])
 def test_headers_that_say_nothing_leave_the_category_open(listed, header):
     found = read_image_labels(listed(["a.png"], f"file,index,{header},split\na.png,0,cat,val\n"))

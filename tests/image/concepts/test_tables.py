@@ -62,7 +62,7 @@ def test_files_are_found_inside_their_folder_only(tmp_path):
         file_inside(tmp_path / "in", "../b.png", "line 2")
     with pytest.raises(ImageError, match=r"^line 2: .* leads out"):
         file_inside(tmp_path / "in", str(tmp_path / "b.png"), "line 2")
-    for missing in ("c.png", "", "."):
+    for missing in ("c.png", "", ".", "c" * 300):
         with pytest.raises(ImageError, match=r"^line 2 names .* no file"):
             file_inside(tmp_path / "in", missing, "line 2")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from striate.atlas.recipe import network_of
 from striate.demo.concepts import write_demo_concepts
@@ -145,6 +145,53 @@ def test_a_layer_is_sorted_labelled_and_filtered(visitor: Visitor, known: dict[s
     bars = box.locator("table.concept-bars tbody tr")
     wanted = [f"{name} {len(found)}" for name, found in layer.unique().items()]
     assert [" ".join(text.split()) for text in bars.all_inner_texts()] == wanted
+
+
+def test_a_layer_says_whose_pictures_it_shows(visitor: Visitor) -> None:
+    page = visitor.open("#/relu3")
+    page.locator(".layer-concepts summary").click()
+    told = message(visitor, "data/layers/1.json")
+    best = told["columns"]["concept"]
+    each = [k for category in told["concepts"]["categories"] for k in category["concepts"]]
+    lines = page.locator(".layer-concepts .detected-line")
+    expect(lines).to_have_count(len(each))
+    others = [best["index"][k["units"][0]["unit"]] != k["concept"] for k in each]
+    assert {True, False} == set(others)
+    for k, other, said in zip(each, others, lines.all_inner_texts(), strict=True):
+        unit = k["units"][0]["unit"]
+        assert (f"outlined is what unit {unit} fits best: {best['name'][unit]}" in said) is other
+        assert ("outlined" in said) is other
+
+
+def test_the_units_that_a_layer_leaves_out_are_where_it_says(visitor: Visitor) -> None:
+    page = visitor.open("#/relu3")
+    page.locator(".layer-concepts summary").click()
+    told = message(visitor, "data/layers/1.json")["concepts"]["categories"]
+    many = [k for each in told for k in each["concepts"] if len(k["units"]) > 6]
+    more = page.locator(".layer-concepts").get_by_role("link", name="more")
+    expect(more).to_have_count(len(many))
+    more.first.click()
+    visitor.heading(many[0]["name"])
+    section = page.locator("section", has=page.get_by_role("heading", name="relu3"))
+    section.get_by_role("button", name="Show all").click()
+    units = [f"unit {k['unit']}" for k in many[0]["units"]]
+    expect(section.locator(".detected-line a.nowrap")).to_have_text(units)
+
+
+def test_a_long_name_leaves_room_for_the_numbers(visitor: Visitor) -> None:
+    page = visitor.page
+    path = "**/data/concepts.json*"
+
+    def longer(route: Route) -> None:
+        found = route.fetch().json()
+        found["concepts"][0]["name"] = 200 * "x"
+        route.fulfill(json=found)
+
+    page.route(path, longer)
+    visitor.open("#/concepts")
+    table = page.locator(".class-list .scrolls")
+    expect(table).to_contain_text(200 * "x")
+    assert table.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
 
 
 def test_a_unit_shows_where_it_agrees(visitor: Visitor, known: dict[str, Any]) -> None:

@@ -185,7 +185,7 @@ class FeatureWatcher(Watcher):
                 part = maps[some]
                 unit, pixel = active_pixels(part, self._thresholds[some], self._how)
                 alone = replace(shown, categories=carried)
-                count(self.overlaps[self._parts[image]], some[unit], pixel, alone)
+                count(self.overlaps[self._parts[image]], [(some[unit], pixel)], alone)
         self._taken = []
 
     @property

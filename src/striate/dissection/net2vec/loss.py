@@ -163,5 +163,5 @@ def first_weights(
 
 def seed_of(seed: int, name: str) -> int:
     """Return a seed for what has a name."""
-    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    digest = hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -39,7 +39,7 @@ def part_of(image: LabelledImage) -> int:
     """
     if image.part in _PARTS:
         return _PARTS[image.part]
-    digest = hashlib.sha256(image.name.encode()).digest()
+    digest = hashlib.sha256(image.name.encode(errors="surrogateescape")).digest()
     return int(int.from_bytes(digest[:4], "big") >= _TRAIN_SHARE * 2**32)
 
 

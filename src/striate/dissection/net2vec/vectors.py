@@ -216,7 +216,10 @@ class ConceptVectors:
             'sky'
         """
         unit = self.directions()
-        places = {self.index(name): factor for name, factor in weights.items()}
+        places: dict[int, float] = {}
+        for name, factor in weights.items():
+            place = self.index(name)
+            places[place] = places.get(place, 0.0) + factor
         total = np.zeros(unit.shape[1])
         for place, factor in places.items():
             total += factor * unit[place]

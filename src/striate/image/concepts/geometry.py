@@ -4,6 +4,9 @@ A place is a point: row i and column j of a grid of one place every `ratio` pixe
 point ((i + 0.5) ratio, (j + 0.5) ratio) of the input, where 0 is the outer edge of its first pixel.
 The point is followed back through crop and resize, and labels are read there, from a picture of
 labels of any size: labels themselves are never resized, which would smooth or shift their borders.
+
+Where `ratio` does not divide a side, its last place may lie on the input's edge or behind it: it
+stands for the middle of the last pixel, and not for padding.
 """
 
 import numpy as np
@@ -93,4 +96,5 @@ def same_shape(mask: tuple[int, int], image: tuple[int, int]) -> bool:
 
 def _line(length: int, ratio: int, start: float, step: float) -> Float64[np.ndarray, " places"]:
     """Pixels of the original at which the places along one axis lie."""
-    return start + step * ratio * (np.arange(-(-length // ratio)) + 0.5)
+    places = ratio * (np.arange(-(-length // ratio)) + 0.5)
+    return start + step * places.clip(max=length - 0.5)

@@ -13,7 +13,7 @@ from pathlib import Path
 from striate.errors import ImageError
 from striate.image.concepts.concept_set import Concept, ConceptSet, LabelledImage
 from striate.image.concepts.folder import NAMELESS, part_column
-from striate.image.concepts.tables import Row, Table, file_inside, read_table
+from striate.image.concepts.tables import Row, Table, file_inside, is_file, read_table
 from striate.image.folder import find_images
 
 CATEGORY = "class"
@@ -133,7 +133,7 @@ def _name_column(table: Table, file_column: str) -> str:
 
 def _file(folder: Path, row: Row, column: str) -> Path:
     inside = folder / "images"
-    if (inside / row[column]).is_file() and not (folder / row[column]).is_file():
+    if is_file(inside / row[column]) and not is_file(folder / row[column]):
         return file_inside(inside, row[column], row.where)
     return file_inside(folder, row[column], row.where)
 

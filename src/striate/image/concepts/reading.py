@@ -86,8 +86,9 @@ def segments(
     """Say what an image shows at each place of a grid on the network's input.
 
     Row i and column j of the grid stand for the point ((i + 0.5) ratio, (j + 0.5) ratio) of the
-    input, in pixels. What is there in the masks, and the colour of the pixel there, counts: nothing
-    is averaged. In padding there is nothing.
+    input, in pixels; a last one on or behind the edge, for the last pixel. What is there in the
+    masks, and the colour of the pixel there, counts: nothing is averaged. In padding there is
+    nothing but what covers the whole image.
 
     Args:
         concepts: The set.

@@ -135,10 +135,26 @@ def file_inside(folder: Path, text: str, where: str) -> Path:
         msg = f"{where}: {text!r} leads out of the folder {str(folder)!r}"
         raise ImageError(msg)
     path = folder / relative
-    if not path.is_file():
+    if not is_file(path):
         msg = f"{where} names {text!r}, but there is no file {str(path)!r}"
         raise ImageError(msg)
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there and can be looked at; no name is too long to be asked for.
+
+    Args:
+        path: Where it would be.
+
+    Example:
+        >>> is_file(Path("x" * 1000))
+        False
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def some(names: Sequence[str]) -> str:

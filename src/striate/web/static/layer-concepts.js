@@ -4,7 +4,7 @@
 import { conceptStrip, LEGEND } from "./concept-strip.js";
 import { conceptLink, counted, detector, iou } from "./concept-words.js";
 import { h } from "./dom.js";
-import { layerHref, unitHref } from "./route.js";
+import { href, unitHref } from "./route.js";
 import { DEFINITIONS, term } from "./term.js";
 
 /** @typedef {import("../messages.js").Layer} Layer */
@@ -70,10 +70,22 @@ function detected(layer, { concept, name, units }, all) {
   const images = Math.min(first.images, IMAGES);
   const links = units.slice(0, UNITS).flatMap(({ unit, iou: value }) => [" ",
     h("a", { class: "nowrap", href: unitHref(layer.address, unit), text: `unit ${unit}` }), h("span", { class: "muted", text: ` ${iou(value)}` })]);
-  const rest = units.length > UNITS ? h("a", {
-    href: layerHref(layer.address, { concept: name, sort: "iou", label: "concept" }), text: `and ${units.length - UNITS} more`,
-  }) : null;
+  // The layer's own filter is by the best concept of all categories: it would show other units.
+  const rest = units.length > UNITS ? h("a", { href: href(["concepts", concept]), text: `and ${units.length - UNITS} more` }) : null;
   return h("li", null,
-    h("p", { class: "detected-line" }, h("strong", null, conceptLink(concept, name)), ` ${counted(units.length, "unit")}: `, links, rest ? [" ", rest] : null),
+    h("p", { class: "detected-line" }, h("strong", null, conceptLink(concept, name)), ` ${counted(units.length, "unit")}: `, links, rest ? [" ", rest] : null, outlined(layer, first.unit, concept)),
     conceptStrip(all, layer.number, layer.address, first.unit, images));
+}
+
+/**
+ * Says what a unit's strip outlines, where that is not the concept beside it.
+ *
+ * @param {Layer} layer
+ * @param {number} unit
+ * @param {number} concept
+ */
+function outlined({ columns }, unit, concept) {
+  const best = columns.concept?.index[unit] ?? null;
+  if (best === null || best === concept) return null;
+  return h("span", { class: "muted small" }, `; outlined is what unit ${unit} fits best: `, conceptLink(best, columns.concept?.name[unit] ?? ""));
 }
