@@ -1,16 +1,13 @@
 """Images read and preprocessed beside the network, in order, a few batches ahead."""
 
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 
 import torch
 
 from striate.atlas.observe import Batch
 from striate.errors import ImageError
+from striate.image.ahead import Ahead, parts
 from striate.image.decode import decode
 from striate.image.folder import ImageFile
 from striate.network.network import Network
@@ -48,19 +45,14 @@ class ImageReader:
         self._network, self._images, self._labels = network, images, labels
         self._preprocess = network.how_to_read()
         self._batch = batch
-        self._pool = ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 4), "striate-read")
+        self._ahead = Ahead(self._read, workers)
         self.skipped: list[Skipped] = []
 
     def __enter__(self) -> "ImageReader":  # noqa: PYI034 - beartype cannot check Self in a method
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, *error: object) -> None:
+        self._ahead.close()
 
     def batches(self, ids: Sequence[int]) -> Iterator[Batch]:
         """Yield the readable images with these ids; others go to ``skipped``.
@@ -68,27 +60,14 @@ class ImageReader:
         A batch holds what is readable of its ``batch`` consecutive ids: which images share a batch
         does not depend on how fast they are read.
         """
-        groups = [ids[start : start + self._batch] for start in range(0, len(ids), self._batch)]
-        pending: deque[list[Future[Image | Skipped]]] = deque()
-        todo = iter(groups)
-        for _ in range(3):
-            self._submit(pending, next(todo, None))
-        for group in groups:
-            found = [future.result() for future in pending.popleft()]
-            self._submit(pending, next(todo, None))
-            seen = [(i, x) for i, x in zip(group, found, strict=True) if not isinstance(x, Skipped)]
-            self.skipped += [x for x in found if isinstance(x, Skipped)]
+        for found in self._ahead.groups(parts(ids, self._batch)):
+            seen = [(i, x) for i, x in found if not isinstance(x, Skipped)]
+            self.skipped += [x for _, x in found if isinstance(x, Skipped)]
             if seen:
                 images = torch.stack([image for _, image in seen])
                 kept = [i for i, _ in seen]
                 images = images.to(device=self._network.device, dtype=self._network.dtype)
                 yield Batch(images, kept, [self._label(i) for i in kept])
-
-    def _submit(
-        self, pending: deque[list[Future[Image | Skipped]]], group: Sequence[int] | None
-    ) -> None:
-        if group is not None:
-            pending.append([self._pool.submit(self._read, i) for i in group])
 
     def _label(self, image: int) -> int:
         label = self._labels[image] if self._labels is not None else None

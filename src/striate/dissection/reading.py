@@ -1,10 +1,6 @@
 """Labelled images read beside the network, in threads: each with its masks, in order."""
 
-import os
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import TypeAlias
 
 import torch
@@ -14,14 +10,12 @@ from striate.dissection.labels import Labels
 from striate.dissection.results import categories_of
 from striate.dissection.watch import LabelledBatch
 from striate.errors import ImageError
+from striate.image.ahead import Ahead, parts
 from striate.image.concepts.concept_set import ConceptSet, LabelledImage
 from striate.image.concepts.reading import segments
 from striate.image.decode import decode
 from striate.network.network import Network
 from striate.shapes import Image
-
-_AHEAD = 3
-"""Batches that are read ahead."""
 
 Read: TypeAlias = tuple[Image, Labels] | Skipped
 
@@ -50,18 +44,13 @@ class LabelledReader:
         self._preprocess = network.how_to_read()
         self._categories = categories_of(concepts.concepts)
         self._batch = batch
-        self._pool = ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 4), "striate-labels")
+        self._ahead = Ahead(self._read, workers)
 
     def __enter__(self) -> "LabelledReader":  # noqa: PYI034 - beartype cannot check Self in a method
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, *error: object) -> None:
+        self._ahead.close()
 
     def batches(
         self, ids: Sequence[int], without: Collection[int] = ()
@@ -75,23 +64,14 @@ class LabelledReader:
         Yields:
             The batch, or None where nothing is readable; and what was skipped, with the reason.
         """
-        groups = [ids[start : start + self._batch] for start in range(0, len(ids), self._batch)]
-        pending: deque[list[tuple[int, Future[Read]]]] = deque()
-        for group in groups:
-            pending.append([
-                (image, self._pool.submit(self._read, image))
-                for image in group
-                if image not in without
-            ])  # fmt: skip
-            if len(pending) > _AHEAD:
-                yield self._gathered(pending.popleft())
-        while pending:
-            yield self._gathered(pending.popleft())
+        groups = parts(ids, self._batch)
+        wanted = [[image for image in group if image not in without] for group in groups]
+        for found in self._ahead.groups(wanted):
+            yield self._gathered(found)
 
     def _gathered(
-        self, futures: Sequence[tuple[int, Future[Read]]]
+        self, found: Sequence[tuple[int, Read]]
     ) -> tuple[LabelledBatch | None, list[Skipped]]:
-        found = [(image, future.result()) for image, future in futures]
         seen = [(image, *read) for image, read in found if not isinstance(read, Skipped)]
         skipped = [read for _, read in found if isinstance(read, Skipped)]
         if not seen:

@@ -13,20 +13,16 @@ Applies to:
 """
 
 import hashlib
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
 from striate.errors import ImageError, MethodError
+from striate.image.ahead import Ahead
 from striate.image.decode import decode
 from striate.image.folder import ImageFile
 from striate.image.preprocess import Preprocessing
 from striate.shapes import Image, Images
-
-_AHEAD = 3
 
 
 def split(images: Sequence[ImageFile], share: float) -> tuple[list[ImageFile], list[ImageFile]]:
@@ -73,27 +69,20 @@ class Reader:
 
     def __init__(self, preprocessing: Preprocessing, workers: int | None = None) -> None:
         self._preprocess = preprocessing
-        self._pool = ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 4), "striate-read")
+        self._ahead = Ahead(self._read, workers)
         self.skipped: dict[str, str] = {}
 
     def __enter__(self) -> "Reader":  # noqa: PYI034 - beartype cannot check Self in a method
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
 
     def batches(
         self, groups: Sequence[Sequence[ImageFile]]
     ) -> Iterator[tuple[list[ImageFile], Images | None]]:
         """Yield what is readable of each group, in order; None where nothing is."""
-        pending: deque[list[Future[Image | str]]] = deque()
-        for number, group in enumerate(groups):
-            for ahead in groups[number + len(pending) : number + _AHEAD]:
-                pending.append([self._pool.submit(self._read, image) for image in ahead])
-            found = [
-                (image, future.result())
-                for image, future in zip(group, pending.popleft(), strict=True)
-            ]
+        for found in self._ahead.groups(groups):
             self.skipped |= {image.name: x for image, x in found if isinstance(x, str)}
             seen = [(image, x) for image, x in found if not isinstance(x, str)]
             yield [image for image, _ in seen], torch.stack([x for _, x in seen]) if seen else None
