@@ -119,6 +119,27 @@ def test_a_concept_shows_the_units_that_detect_it(visitor: Visitor, known: dict[
     expect(visitor.main).to_contain_text("No unit detects it (detector: IoU above 0.04")
 
 
+def test_strips_that_are_not_made_yet_leave_the_next_page_its_connections(
+    visitor: Visitor, known: dict[str, Any]
+) -> None:
+    """A browser has six connections to a server; slow pictures take two of them at most."""
+    page, held = visitor.page, list[Route]()
+    page.route("**/pictures/concepts/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    visitor.open("#/relu3")
+    page.locator(".layer-concepts summary").click()
+    strips = page.locator("img.concept-strip")
+    expect(strips).not_to_have_count(0)
+    page.wait_for_timeout(300)
+    assert strips.count() > 2
+    assert len(held) == 2
+    held.pop(0).continue_()
+    page.wait_for_timeout(300)
+    assert len(held) == 2
+    page.unroute("**/pictures/concepts/**")
+    visitor.open(f"#/concepts/{known['best']}")
+    expect(page.locator("img.concept-strip").first).to_have_js_property("naturalHeight", 128)
+
+
 def test_a_layer_is_sorted_labelled_and_filtered(visitor: Visitor, known: dict[str, Any]) -> None:
     layer, concepts = known["results"].layers["relu3"], known["results"].concepts
     page = visitor.open("#/relu3")

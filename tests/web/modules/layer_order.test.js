@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { agreement, choiceOf, SORTS, sortsOf, unitsOf } from "./layer-order.js";
+import { choiceOf, SORTS, sortsOf, unitsOf } from "./layer-order.js";
+import { agreement } from "./layer-reason.js";
 
 const layer = {
   units: 5,

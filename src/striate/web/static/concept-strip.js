@@ -3,6 +3,7 @@
 
 import { ask, picture } from "./data.js";
 import { h } from "./dom.js";
+import { loadInTurn } from "./in-turn.js";
 
 /** @typedef {import("../messages.js").Network} Network */
 
@@ -26,12 +27,12 @@ export function conceptStrip(all, layer, address, unit, images) {
   const path = `pictures/concepts/${layer}/${unit}.webp`;
   const [width, height] = tileSize(all);
   const label = `${address} unit ${unit}: its ${images === 1 ? "strongest image" : `${images} strongest images`} of the concept set, bright where it is active`;
-  const shown = h("img", { class: "concept-strip", width: width * images, height, loading: "lazy", decoding: "async", alt: label });
+  const shown = h("img", { class: "concept-strip", width: width * images, height, decoding: "async", alt: label });
   shown.addEventListener("error", async () => {
     const why = await ask(picture(path)).then(() => "It is no picture.", (/** @type {Error} */ error) => error.message);
     shown.replaceWith(h("p", { class: "notice bad small", text: `The images cannot be shown. ${why}` }));
   });
-  shown.src = picture(path);
+  loadInTurn(shown, picture(path));
   return shown;
 }
 

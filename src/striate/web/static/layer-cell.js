@@ -2,7 +2,8 @@
 /** One unit in a layer's grid. */
 
 import { even, h, number, percent } from "./dom.js";
-import { agreement, isByNumber, reason } from "./layer-order.js";
+import { isByNumber } from "./layer-order.js";
+import { agreement, reason } from "./layer-reason.js";
 import { unitHref } from "./route.js";
 import { tile } from "./tiles.js";
 

@@ -2,7 +2,7 @@
 /** Beside the grid: the unit under the pointer or the focus, larger, with its numbers. */
 
 import { h, number, percent } from "./dom.js";
-import { agreement } from "./layer-order.js";
+import { agreement } from "./layer-reason.js";
 import { named } from "./names.js";
 import { tile } from "./tiles.js";
 
