@@ -249,6 +249,19 @@ def test_the_search_finds_concepts(visitor: Visitor) -> None:
     visitor.heading("brick wall")
 
 
+def test_the_shortcuts_of_concepts_are_listed(visitor: Visitor) -> None:
+    page = visitor.open("#/concepts")
+    visitor.open("#/")
+    page.wait_for_function(
+        """async () => (await import(new URL("static/keys.js", document.baseURI)))
+          .shortcuts().some(({ page }) => page === "concept")"""
+    )
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(page.get_by_role("dialog").get_by_role("rowheader", name="Next concept")).to_have_count(
+        1
+    )
+
+
 def test_an_atlas_without_concepts_has_no_trace(page: Page, demo_site: str) -> None:
     visitor = Visitor(page, demo_site)
     for fragment in ("#/", "#/relu3?sort=iou&label=concept&concept=red", "#/relu3/5"):

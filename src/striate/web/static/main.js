@@ -33,8 +33,7 @@ const SLOW = 200;
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const main = byId("main");
-const header = byId("header");
+const [main, header] = [byId("main"), byId("header")];
 const line = h("div", { class: "below" });
 const notices = h("div", { class: "notices", role: "status" });
 const scroll = keepScroll(() => trail(main, document.activeElement));
@@ -143,7 +142,8 @@ async function start() {
   });
   await show();
   // The other pages come while nobody waits for them, so that the first click does not.
-  setTimeout(() => Object.values(MODULES).forEach((page) => page().catch(() => {})), SLOW);
+  const others = Object.keys(MODULES).filter((name) => all?.dissection || !name.startsWith("concept"));
+  setTimeout(() => others.forEach((name) => MODULES[name]().catch(() => {})), SLOW);
 }
 
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);

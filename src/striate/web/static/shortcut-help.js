@@ -11,7 +11,7 @@ import { choose, chosen } from "./theme.js";
 /** @type {{[page: string]: string}} */
 const TITLES = {
   [EVERYWHERE]: "On every page", network: "Network", layer: "Layer", unit: "Unit", images: "Images", image: "Image",
-  classes: "Classes", class: "Class",
+  classes: "Classes", class: "Class", concepts: "Concepts", concept: "Concept",
 };
 /** @type {[import("./theme.js").Settings["keymap"], string][]} */
 const KEYMAPS = [
