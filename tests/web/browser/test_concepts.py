@@ -1,5 +1,6 @@
 """Concepts on the page: list, concept, layer, unit, search; no trace where there are none."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from striate.image.concepts.reading import concept_set
 from web.browser.atlases import opened
 from web.browser.conftest import made_once
 from web.browser.serving import served
-from web.browser.visiting import Visitor, message, probe
+from web.browser.visiting import Visitor, call, message, probe
 
 VIEWS = (
     "#/", "#/relu3?sort=iou&label=concept", "#/relu3/{unit}", "#/concepts", "#/concepts/{best}",
@@ -252,14 +253,11 @@ def test_the_search_finds_concepts(visitor: Visitor) -> None:
 def test_the_shortcuts_of_concepts_are_listed(visitor: Visitor) -> None:
     page = visitor.open("#/concepts")
     visitor.open("#/")
-    page.wait_for_function(
-        """async () => (await import(new URL("static/keys.js", document.baseURI)))
-          .shortcuts().some(({ page }) => page === "concept")"""
-    )
+    while not any(entry["page"] == "concept" for entry in call(page, "keys", "shortcuts")):
+        page.wait_for_timeout(50)
     page.get_by_role("button", name="Keyboard shortcuts").click()
-    expect(page.get_by_role("dialog").get_by_role("rowheader", name="Next concept")).to_have_count(
-        1
-    )
+    listed = page.get_by_role("dialog").locator("tr.shortcut[data-page=concept]")
+    expect(listed).to_have_text([re.compile("Previous concept"), re.compile("Next concept")])
 
 
 def test_an_atlas_without_concepts_has_no_trace(page: Page, demo_site: str) -> None:
