@@ -61,7 +61,7 @@ def test_a_unit_tells_its_shares(folder: Path) -> None:
 def test_a_concept_tells_what_was_learnt_of_it(folder: Path) -> None:
     assert told(folder, "concepts/0")["learnt"] == [{
         "layer": 0, "address": LAYER, "task": "segmentation", "measure": "iou", "score": 0.5,
-        "unit": 3, "unit_score": 0.25, "nearest": [RING],
+        "unit": 3, "unit_score": 0.25, "blind": 0.1, "nearest": [RING],
     }]  # fmt: skip
     assert told(folder, "concepts/2")["learnt"] == []
 

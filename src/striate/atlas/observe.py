@@ -24,6 +24,7 @@ from striate.network.cut import Fast, cut
 from striate.network.layers import Layer
 from striate.network.network import Network
 from striate.network.operations import operation
+from striate.network.trace import filled
 from striate.shapes import Images
 
 _CHUNK = 1 << 17
@@ -274,9 +275,7 @@ class Observer:
 
     def _step(self, images: Images) -> Tensor:
         before = [(w.seen, w.top, list(w.sums), w.counts) for w in self._watchers]
-        real, missing = len(images), (self._baked or len(images)) - len(images)
-        if missing:
-            images = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
+        real, images = len(images), filled(images, self._baked)
         for watcher in self._watchers:
             watcher.real = real
         try:

@@ -4,7 +4,6 @@ The numbers of a layer are one file, written behind the pictures that they are o
 numbers does not count. Before a picture is replaced its numbers go, so that none has another's.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -16,9 +15,8 @@ from jaxtyping import Float
 
 from striate.atlas.picture_files import PictureFiles
 from striate.atlas.store.files import write
+from striate.atlas.store.kept import Kept
 from striate.atlas.store.reader import Atlas, LayerRow
-
-REVISION_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,42 +93,22 @@ class SyntheticImages:
     """
 
     def __init__(self, atlas: Atlas) -> None:
-        self._atlas, self._files = atlas, PictureFiles(atlas.home)
-        self._rows = list(atlas.layers.values())
-        self._read: dict[int, tuple[object, str, LayerImages]] = {}
+        self._atlas, files = atlas, PictureFiles(atlas.home)
+        rows = list(atlas.layers.values())
+        self._kept = Kept(
+            files.synthetic_numbers,
+            lambda number, content: _from_json(content, atlas, rows[number]),
+        )
 
     def layer(self, number: int) -> LayerImages:
         """Return what there is of a layer, by its number; files of other atlases do not count."""
-        found = self._newest(number)
-        return LayerImages() if found is None else found[2]
+        found = self._kept.now(number) if self._atlas.finished else None
+        return LayerImages() if found is None else found
 
     @property
     def revision(self) -> str:
         """A short hash of all numbers; empty where there are none."""
-        found = [(row.number, self._newest(row.number)) for row in self._rows]
-        known = [f"{number} {newest[1]}" for number, newest in found if newest is not None]
-        if not known:
-            return ""
-        return hashlib.sha256("\n".join(known).encode()).hexdigest()[:REVISION_DIGITS]
-
-    def _newest(self, number: int) -> tuple[object, str, LayerImages] | None:
-        """Return a layer's file as it is now, read again if it has changed."""
-        path = self._files.synthetic_numbers(number)
-        try:
-            if not self._atlas.finished:
-                return None
-            state = path.stat()
-            # Files are never changed in place: another content is another file.
-            stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
-            kept = self._read.get(number)
-            if kept is None or kept[0] != stamp:
-                content = path.read_bytes()
-                images = _from_json(content, self._atlas, self._rows[number])
-                kept = stamp, hashlib.sha256(content).hexdigest(), images
-                self._read[number] = kept
-        except OSError:
-            return None
-        return kept
+        return self._kept.revision(range(len(self._atlas.layers)) if self._atlas.finished else ())
 
 
 def store_numbers(atlas: Atlas, row: LayerRow, images: LayerImages) -> None:

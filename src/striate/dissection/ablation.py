@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from striate.atlas.classes import matched
-from striate.atlas.recipe import check_network, image_paths
+from striate.atlas.illustrate import writing
+from striate.atlas.recipe import image_paths
 from striate.atlas.store.files import write
 from striate.atlas.store.reader import Atlas
 from striate.dissection.intervention import Progress, intervene
+from striate.dissection.results import folder_of
 from striate.dissection.roles import Intervention
 from striate.errors import MethodError
 from striate.image.folder import ImageFile, find_images, folder_labels, read_labels
@@ -58,26 +60,27 @@ def ablate_atlas(  # noqa: PLR0913 - keyword-only knobs
 
     Raises:
         AddressError: If there is no such layer.
-        AtlasError: If the network is another than the atlas's, or a file cannot be written.
+        AtlasError: If the atlas is not finished, the network is another, another run is writing, or
+            a file cannot be written.
         ImageError: If there are no images, or labels do not fit.
         MethodError: If classes are not known or have too few images, or a setting is none.
     """
-    check_network(atlas, network)
     if to not in {"zero", "mean"}:
         msg = f"a unit is ablated to 'zero' or to its 'mean', not to {to!r}"
         raise MethodError(msg)
     files, known, names, where = _pictures(network, atlas, images, labels)
     asked = None if classes is None else [_class(one, network, names) for one in classes]
     value = atlas.summary_of(layer).moments.mean if to == "mean" else None
-    found = intervene(
-        network, layer, files, known, classes=asked, count=count, value=value, seed=seed,
-        batch=batch, names=names, progress=progress,
-    )  # fmt: skip
-    content = {
-        **found.to_json(), "images": where, "atlas": atlas.revision,
-        "identity": network.fingerprint(), "format": FORMAT,
-    }  # fmt: skip
-    _store(atlas.home / "dissection", content)
+    with writing(atlas, network):
+        found = intervene(
+            network, layer, files, known, classes=asked, count=count, value=value, seed=seed,
+            batch=batch, names=names, progress=progress,
+        )  # fmt: skip
+        content = {
+            **found.to_json(), "images": where, "atlas": atlas.revision,
+            "identity": atlas.plan.fingerprint, "format": FORMAT,
+        }  # fmt: skip
+        _store(folder_of(atlas.home), content)
     return found
 
 

@@ -21,6 +21,7 @@ Differs from the source:
     to whole pixels and takes corners.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,9 @@ from striate.network.axes import SPATIAL, axes_of
 from striate.network.layers import Layer
 
 UPSAMPLING = ("field", "resize")
+
+_TOGETHER = 128
+"""Units evaluated at once: few where all are active everywhere, many where few cells are."""
 
 _HELD = 8
 """Pixels of a run where no other says how long it should be."""
@@ -229,6 +233,21 @@ def masks(
         how: From `sample_coordinates`.
     """
     return upsampled(maps, how) > thresholds[:, None, None]
+
+
+def active_parts(
+    maps: Float[np.ndarray, "units rows columns"],
+    thresholds: Float[np.ndarray, " units"],
+    how: Upsampling,
+) -> Iterator[tuple[Int64[np.ndarray, " active"], Int64[np.ndarray, " active"]]]:
+    """Yield what `active_pixels` returns, some units after others.
+
+    Where all units are active everywhere, memory does not grow with their number.
+    """
+    for start in range(0, len(maps), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        unit, pixel = active_pixels(maps[part], thresholds[part], how)
+        yield unit + start, pixel
 
 
 def active_pixels(

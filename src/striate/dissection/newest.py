@@ -3,6 +3,7 @@
 import math
 import threading
 
+from striate.atlas.store.kept import stamp_of
 from striate.atlas.store.reader import Atlas, LayerRow
 from striate.dissection.results import Dissection, LayerDissection, folder_of
 from striate.errors import AtlasError
@@ -31,12 +32,10 @@ class NewestDissection:
             return None
         with self._lock:
             try:
-                states = [path.stat() for path in self._paths]
+                stamp = [stamp_of(path) for path in self._paths]
             except OSError:
                 self._stamp = self._found = None
                 return None
-            # Files are never changed in place: another content is another file.
-            stamp = [(state.st_ino, state.st_mtime_ns, state.st_size) for state in states]
             if stamp != self._stamp:
                 self._found = self._read()
                 self._stamp = stamp

@@ -15,6 +15,7 @@ from striate.dissection.cells import UPSAMPLING
 from striate.errors import MethodError
 from striate.image.concepts.concept_set import ConceptSet
 from striate.image.concepts.reading import fingerprint
+from striate.network.network import Network
 
 _HASHED = {
     "atlas": "the atlas was another",
@@ -77,6 +78,7 @@ class DissectionPlan:
 
 
 def make_plan(
+    network: Network,
     atlas: Atlas,
     concepts: ConceptSet,
     *,
@@ -88,6 +90,7 @@ def make_plan(
     """Return the plan of a dissection.
 
     Args:
+        network: Its network: a batch size that is baked into it counts before `batch`.
         atlas: The atlas.
         concepts: Concepts and the images that show them.
         quantile: Share of a unit's activations that count as active, above 0 and below 1.
@@ -119,6 +122,6 @@ def make_plan(
         raise MethodError(msg)
     images = len(concepts.images)
     return DissectionPlan(
-        atlas.revision, fingerprint(concepts), images, quantile, ratio, upsampling, batch,
-        default_shard(images),
+        atlas.revision, fingerprint(concepts), images, quantile, ratio, upsampling,
+        network.trace().batch or batch, default_shard(images),
     )  # fmt: skip

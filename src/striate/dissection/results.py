@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from striate.atlas.accumulators.overlap import Overlap
 from striate.atlas.accumulators.topk import TopK
 from striate.atlas.store.files import read_arrays, write, write_arrays
+from striate.atlas.store.kept import REVISION_DIGITS
 from striate.atlas.store.reader import Atlas
 from striate.errors import AddressError, AtlasError
 from striate.image.concepts.concept_set import Concept
@@ -38,7 +39,6 @@ LEVEL = 0.04
 NO_CONCEPT = -1
 """Index of the best concept of a unit that overlaps with none."""
 
-REVISION_DIGITS = 8
 _KEPT = 4
 """Layers whose arrays are kept in memory."""
 

@@ -184,8 +184,8 @@ def rotate(  # noqa: PLR0913 - keyword-only knobs
         msg = f"alphas {list(alphas)} are no rotations: give numbers such as 0, 0.5 and 1"
         raise MethodError(msg)
     plan = make_plan(
-        atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
-        batch=network.trace().batch or batch,
+        network, atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
+        batch=batch,
     )  # fmt: skip
     row = atlas.layers[address]
     probes = [

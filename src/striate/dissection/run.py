@@ -92,8 +92,8 @@ def dissect(  # noqa: PLR0913 - keyword-only knobs
         >>> dissect(network, atlas, concept_set(["streets", "colours"]))  # doctest: +SKIP
     """
     plan = make_plan(
-        atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
-        batch=network.trace().batch or batch,
+        network, atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
+        batch=batch,
     )  # fmt: skip
     chosen = dissected_layers(network, atlas, layers)
     with writing(atlas, network):

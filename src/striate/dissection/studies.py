@@ -166,10 +166,13 @@ def control(
         MethodError: If a setting is out of range, or a layer that is named cannot be dissected.
     """
     plan = make_plan(
-        atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
-        batch=network.trace().batch or batch,
+        network, atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
+        batch=batch,
     )  # fmt: skip
-    others = ((f"random {seed}", None, with_random_weights(network, seed)) for seed in seeds)
+    others = (
+        (f"random {seed}", None, with_random_weights(network, seed))
+        for seed in dict.fromkeys(seeds)
+    )
     run = _Run("control", network, atlas, concepts, plan, layers, progress)
     return run.over([("trained", None, network)], others)
 
@@ -218,8 +221,8 @@ def checkpoints(  # noqa: PLR0913 - keyword-only knobs
         msg = "no weights are given: name the files that were kept on the way of a training"
         raise MethodError(msg)
     plan = make_plan(
-        atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
-        batch=network.trace().batch or batch,
+        network, atlas, concepts, quantile=quantile, ratio=ratio, upsampling=upsampling,
+        batch=batch,
     )  # fmt: skip
     loaded = ((path.name, step, load(path)) for path, step in _ordered(paths))
     run = _Run("checkpoints", network, atlas, concepts, plan, layers, progress)

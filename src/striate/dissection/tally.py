@@ -5,7 +5,7 @@ units of an image; one that covers the whole image adds the number of active pix
 whose values exceeds its threshold costs nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from striate.atlas.accumulators.overlap import Overlap
 from striate.atlas.accumulators.topk import NOBODY, TopK
-from striate.dissection.cells import Upsampling, active_pixels
+from striate.dissection.cells import Upsampling, active_parts
 from striate.dissection.labels import Labels
 from striate.dissection.watch import Watcher, are_finite
 from striate.network.layers import Layer
@@ -62,10 +62,6 @@ def _count_units(
     places = row[unit] * width + labels.planes[:, pixel]
     found = np.bincount(places.ravel(), minlength=len(units) * width).reshape(len(units), width)
     overlap.both[np.ix_(units, labels.present)] += found[:, :-1]
-
-
-_TOGETHER = 128
-"""Units evaluated at once: few where all are active everywhere, many where few cells are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,20 +119,12 @@ class TallyWatcher(Watcher):
         places[image, unit] = flat[image, unit].argmax(1)
         self._taken.append(_Taken(active, peak.cpu().numpy(), places.cpu().numpy()))
 
-    def _active(
-        self, units: np.ndarray, maps: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the active pixels of one image, of some units after others."""
-        for start in range(0, len(units), _TOGETHER):
-            part = slice(start, start + _TOGETHER)
-            unit, pixel = active_pixels(maps[part], self.thresholds[units[part]], self._how)
-            yield units[part][unit], pixel
-
     def commit(self, ids: Sequence[int], labels: Sequence[Labels]) -> None:
         """Count what was taken since the last `commit`."""
         active = [image for taken in self._taken for image in taken.active]
         for (units, maps), shown in zip(active, labels, strict=True):
-            count(self.overlap, self._active(units, maps), shown)
+            parts = active_parts(maps, self.thresholds[units], self._how)
+            count(self.overlap, ((units[unit], pixel) for unit, pixel in parts), shown)
         peak = np.concatenate([taken.peak for taken in self._taken]).T
         places = np.concatenate([taken.places for taken in self._taken]).T
         self._taken = []

@@ -17,10 +17,10 @@ from torch import Tensor, fx
 from striate.atlas.observe import halving
 from striate.atlas.store.reader import Atlas
 from striate.dissection.labels import Labels
-from striate.network.cut import Fast, cut
+from striate.network.cut import Fast, cut, needed
 from striate.network.layers import Layer
 from striate.network.network import Network
-from striate.network.operations import data_inputs
+from striate.network.trace import filled
 from striate.shapes import Images, Maps
 
 
@@ -80,12 +80,13 @@ class Watched:
     def __init__(self, network: Network, atlas: Atlas, watchers: Sequence[Watcher]) -> None:
         size = network.image_size
         layers, trace = network.layers_at(size), network.trace(size)
-        needed = _upstream([watcher.layer.node for watcher in watchers])
+        upstream = needed([watcher.layer.node for watcher in watchers])
         seen = [layers[address].node for address in atlas.layers]
-        graph_module = cut(trace, [node for node in seen if node in needed])
+        seen = [node for node in seen if node in upstream]
+        graph_module = cut(trace, seen)
         self._watchers, self._baked = watchers, trace.batch
         self._run = Fast(graph_module, network.device)
-        _insert(graph_module, [n for n in seen if n in needed], watchers)
+        _insert(graph_module, seen, watchers)
 
     def __call__(self, batch: LabelledBatch) -> None:
         """Let every watcher see a batch."""
@@ -96,9 +97,7 @@ class Watched:
     def _stepping(self, batch: LabelledBatch) -> Callable[[Images], Tensor]:
         def step(images: Images) -> Tensor:
             real = len(images)
-            missing = (self._baked or real) - real
-            if missing:
-                images = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
+            images = filled(images, self._baked)
             for watcher in self._watchers:
                 watcher.real = real
             try:
@@ -114,15 +113,6 @@ class Watched:
             return images.new_zeros(0)
 
         return step
-
-
-def _upstream(nodes: Sequence[fx.Node]) -> set[fx.Node]:
-    queue, found = list(nodes), set(nodes)
-    while queue:
-        sources = [node for node in data_inputs(queue.pop()) if node not in found]
-        found.update(sources)
-        queue += sources
-    return found
 
 
 def _insert(

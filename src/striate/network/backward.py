@@ -41,7 +41,7 @@ from striate.network.patterns import (
     response_normed,
     self_gated,
 )
-from striate.network.trace import Trace
+from striate.network.trace import Trace, filled
 from striate.shapes import Images
 
 Rule = Literal["gradient", "deconvnet", "guided"]
@@ -301,9 +301,7 @@ def propagate_each(
         MethodError: If no signal can pass from the layer to the image.
     """
     module = backward_graph(network, layer, rule, size).module
-    count, baked = len(images), network.trace(size).batch
-    if baked is not None and count < baked:
-        images = torch.cat([images, images[-1:].expand(baked - count, *images.shape[1:])])
+    count, images = len(images), filled(images, network.trace(size).batch)
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaf = images.detach().clone().requires_grad_()
         (output,) = module(images=leaf)

@@ -4,6 +4,7 @@ Every function here copies: the trace's own graph and tensors stay as they are.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def cut(
     Returns:
         A module to be called with the inputs, positionally, and ``images=`` if needed.
     """
-    keep = _needed(outputs, set(inputs))
+    keep = needed(outputs, set(inputs))
     graph, env = fx.Graph(), dict[fx.Node, Any]()
     for number, node in enumerate(inputs):
         env[node] = graph.placeholder(f"at_{number}")
@@ -60,7 +61,13 @@ def cut(
     return fx.GraphModule(used, graph)
 
 
-def _needed(outputs: Sequence[Any], stops: set[fx.Node]) -> set[fx.Node]:
+def needed(outputs: Sequence[Any], stops: AbstractSet[fx.Node] = frozenset()) -> set[fx.Node]:
+    """Return all nodes that some values are made from, themselves included.
+
+    Args:
+        outputs: Nodes; other values need none.
+        stops: Nodes whose own inputs do not count.
+    """
     queue = [value for value in outputs if isinstance(value, fx.Node)]
     keep: set[fx.Node] = set()
     while queue:
@@ -72,14 +79,14 @@ def _needed(outputs: Sequence[Any], stops: set[fx.Node]) -> set[fx.Node]:
     return keep
 
 
-def _really_needs(node: fx.Node, stops: set[fx.Node]) -> list[fx.Node]:
+def _really_needs(node: fx.Node, stops: AbstractSet[fx.Node]) -> list[fx.Node]:
     """Return a node's inputs; a batch size can be had from any input, so images need not come."""
     if stops and operation(node) == "sym_size" and _counts_images(stops):
         return []
     return node.all_input_nodes
 
 
-def _counts_images(inputs: set[fx.Node]) -> bool:
+def _counts_images(inputs: AbstractSet[fx.Node]) -> bool:
     return all(axes_of(node)[:1] in {(), ("images",)} for node in inputs)
 
 
@@ -89,7 +96,7 @@ def check_resumable(trace: Trace, at: fx.Node, outputs: Sequence[Any]) -> None:
     Raises:
         NetworkError: If an output depends on the image other than through ``at``.
     """
-    keep = _needed(outputs, {at})
+    keep = needed(outputs, {at})
     if trace.images not in keep:
         return
     behind = {at}

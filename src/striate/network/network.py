@@ -20,7 +20,7 @@ from striate.network.address import Address
 from striate.network.cut import Fast, check_resumable, cut, edited
 from striate.network.layers import Layer, Layers
 from striate.network.operations import operation
-from striate.network.trace import Edit, Trace, copied, trace
+from striate.network.trace import Edit, Trace, copied, filled, trace
 from striate.shapes import Image, Images
 
 _PROCESS = uuid.uuid4().hex
@@ -361,9 +361,8 @@ def _in_batches(
         return run(images)
     parts = []
     for part in torch.split(images, batch):
-        missing = batch - len(part)
-        full = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part
-        parts.append([v[: len(part)] if isinstance(v, Tensor) else v for v in run(full)])
+        found = run(filled(part, batch))
+        parts.append([v[: len(part)] if isinstance(v, Tensor) else v for v in found])
     return tuple(
         torch.cat(values) if isinstance(values[0], Tensor) else values[0]
         for values in zip(*parts, strict=True)

@@ -17,11 +17,11 @@ from torch import Tensor, fx
 
 from striate.errors import AddressError, MethodError
 from striate.network.axes import axes_of, shape_of
-from striate.network.cut import cut
+from striate.network.cut import cut, needed
 from striate.network.layers import Layer
 from striate.network.network import Network
 from striate.network.operations import data_inputs
-from striate.network.trace import Trace
+from striate.network.trace import Trace, filled
 from striate.shapes import Images, Maps
 
 
@@ -87,7 +87,7 @@ class Onward:
         if self._scores.node not in behind:
             msg = f"the class scores of {network.name} do not depend on {self.layer.address}"
             raise MethodError(msg)
-        self._behind = behind & _wanted(self._scores.node)
+        self._behind = behind & needed([self._scores.node])
         self._beside = _crossing(trace, self._behind, self.layer.node)
 
     @cached_property
@@ -148,8 +148,7 @@ class Onward:
         for start in range(0, len(next(iter(given.values()))), batch):
             part = {name: value[start : start + batch] for name, value in given.items()}
             here = len(next(iter(part.values())))
-            last = torch.arange(batch).clamp(max=here - 1)
-            full = {name: value[last] for name, value in part.items()}
+            full = {name: filled(value, batch) for name, value in part.items()}
             parts.append([value[:here] for value in module(**full)])
         return [torch.cat(values) for values in zip(*parts, strict=True)]
 
@@ -160,17 +159,6 @@ def _behind(trace: Trace, at: fx.Node) -> set[fx.Node]:
     for node in trace.graph.nodes:
         if any(source in found for source in data_inputs(node)):
             found.add(node)
-    return found
-
-
-def _wanted(node: fx.Node) -> set[fx.Node]:
-    """Return a node and all that it is made from."""
-    queue, found = [node], set[fx.Node]()
-    while queue:
-        current = queue.pop()
-        if current not in found:
-            found.add(current)
-            queue.extend(current.all_input_nodes)
     return found
 
 

@@ -71,6 +71,22 @@ class Trace:
         return list(flat)
 
 
+def filled(values: Tensor, batch: int | None) -> Tensor:
+    """Return values with the last one repeated up to a batch size that is baked into a graph.
+
+    Args:
+        values: No more than that; their first axis counts images.
+        batch: The size; None: any will do.
+
+    >>> filled(torch.arange(2), 4).tolist()
+    [0, 1, 1, 1]
+    """
+    missing = (batch or len(values)) - len(values)
+    if missing == 0:
+        return values
+    return torch.cat([values, values[-1:].expand(missing, *values.shape[1:])])
+
+
 def trace(module: torch.nn.Module, image_size: tuple[int, int, int]) -> Trace:
     """Trace a module for images of one size.
 

@@ -20,7 +20,7 @@ from striate.atlas.confusion import Confusion
 from striate.atlas.portraits import shown_entries
 from striate.atlas.similarity import correlations, most_similar, seriation, spread
 from striate.atlas.store.reader import Atlas, Entry, ImageRow, LayerRow
-from striate.atlas.synthetic import REVISION_DIGITS, SyntheticImages
+from striate.atlas.synthetic import SyntheticImages
 from striate.dissection.newest import NewestDissection
 from striate.errors import AddressError
 from striate.web.dissected import Dissected
@@ -96,7 +96,7 @@ class Findings:
         be compared with concepts.
         """
         concepts = self.dissected
-        told = "" if concepts is None else concepts.results.revision[:REVISION_DIGITS]
+        told = "" if concepts is None else concepts.results.revision
         parts = [
             self.atlas.revision,
             __version__,

@@ -352,6 +352,7 @@ export interface LearntConcept {
   score: number;
   unit: number;
   unit_score: number;
+  blind: number;
   nearest: string[];
 }
 

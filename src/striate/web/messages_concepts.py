@@ -117,6 +117,7 @@ class LearntConcept(TypedDict):
     score: float
     unit: int
     unit_score: float
+    blind: float  # what one gets who looks at no image
     nearest: list[str]  # concepts whose vectors are most alike, most alike first
 
 

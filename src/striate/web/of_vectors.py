@@ -54,6 +54,7 @@ def learnt(findings: Findings, name: str, category: str) -> list[LearntConcept]:
                         score=one.score,
                         unit=one.unit,
                         unit_score=one.unit_score,
+                        blind=one.everywhere,
                         nearest=[other.name for other in near if other.cosine > 0],
                     )
                 )

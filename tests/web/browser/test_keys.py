@@ -50,11 +50,14 @@ def everywhere(visitor: Visitor) -> Page:
     page = visitor.open("#/")
     for fragment in [*list(VIEWS.values())[1:], VIEWS["layer"]]:
         page.evaluate("(fragment) => { location.hash = fragment; }", fragment)
-        page.wait_for_function(
-            """async (view) => (await import(new URL("static/keys.js", document.baseURI)))
-              .shortcuts().some(({ page }) => page === view || view === "classes")""",
-            arg=next(view for view, named in VIEWS.items() if named == fragment),
-        )
+        view = next(view for view, named in VIEWS.items() if named == fragment)
+        # A function that is asynchronous would not be waited for by `wait_for_function`.
+        for _ in range(200):
+            if any(entry["page"] == view for entry in table(page)):
+                break
+            page.wait_for_timeout(50)
+        else:
+            pytest.fail(f"the page of {view} has no shortcut within 10 s")
     visitor.heading("relu3")
     return page
 

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from striate.atlas.accumulators.overlap import Overlap
-from striate.dissection.cells import Upsampling, active_pixels
+from striate.dissection.cells import Upsampling, active_parts
 from striate.dissection.labels import Labels
 from striate.dissection.tally import count
 from striate.dissection.watch import Watcher, are_finite
@@ -182,10 +182,10 @@ class FeatureWatcher(Watcher):
                 active = maps > self._thresholds[:, None, None]
                 self._store.add(image, active, shown)
                 some = np.flatnonzero(active.any(axis=(1, 2)))
-                part = maps[some]
-                unit, pixel = active_pixels(part, self._thresholds[some], self._how)
+                parts = active_parts(maps[some], self._thresholds[some], self._how)
                 alone = replace(shown, categories=carried)
-                count(self.overlaps[self._parts[image]], [(some[unit], pixel)], alone)
+                active_of = ((some[unit], pixel) for unit, pixel in parts)
+                count(self.overlaps[self._parts[image]], active_of, alone)
         self._taken = []
 
     @property

@@ -83,8 +83,8 @@ def net2vec(  # noqa: PLR0913 - keyword-only knobs
     """
     row, stored = atlas.layer(layer), StoredVectors(atlas)
     plan = make_plan(
-        atlas, concepts, quantile=quantile, ratio=ratio, upsampling="resize",
-        batch=network.trace().batch or batch,
+        network, atlas, concepts, quantile=quantile, ratio=ratio, upsampling="resize",
+        batch=batch,
     )  # fmt: skip
     settings = {
         "sources": list(sources), "concepts": plan.concepts, "images": plan.images,

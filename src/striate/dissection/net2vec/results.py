@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from striate.atlas.store.files import read_arrays, write, write_arrays
+from striate.atlas.store.kept import REVISION_DIGITS
 from striate.atlas.store.reader import Atlas, LayerRow
 from striate.dissection.net2vec.vectors import (
     SCORES,
@@ -26,8 +27,6 @@ from striate.dissection.net2vec.vectors import (
 )
 from striate.errors import AtlasError
 from striate.network.address import Address
-
-REVISION_DIGITS = 8
 
 _FORMAT = 1
 _NEIGHBOURS = 5

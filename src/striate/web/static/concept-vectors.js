@@ -36,10 +36,10 @@ export function shares({ shares: found }, address) {
  */
 export function learnt(found) {
   if (found.length === 0) return null;
-  return section("learnt", "Learnt from all units together", "",
-    ["Layer", "Learnt", "All units", "Best unit alone", "Most alike"], found.map((each) => h("tr", null,
+  return section("learnt", "Learnt from all units together", "Blind: what a mask of the whole image reaches, or a guess. ",
+    ["Layer", "Learnt", "All units", "Best unit alone", "Blind", "Most alike"], found.map((each) => h("tr", null,
       h("th", { scope: "row" }, h("a", { class: "mono", href: layerHref(each.address) }, breakable(each.address))),
-      ...scores(each, each.address), h("td", { text: each.nearest.join(", ") || "—" }))));
+      ...scores(each, each.address), h("td", { class: "right", text: iou(each.blind) }), h("td", { text: each.nearest.join(", ") || "—" }))));
 }
 
 /**
@@ -62,6 +62,6 @@ function section(id, title, words, heads, rows) {
   return h("section", { "aria-labelledby": id }, h("h2", { id, text: title }),
     h("p", { class: "small muted" }, words, "Scores are on held-out images. ", term("Net2Vec", DEFINITIONS.net2vec), "."),
     h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": `${title}, as a table` }, h("table", { class: "overlaps" },
-      h("thead", null, h("tr", null, heads.map((text) => h("th", { scope: "col", class: ["Share", "All units", "Best unit alone"].includes(text) ? "right" : "", text })))),
+      h("thead", null, h("tr", null, heads.map((text) => h("th", { scope: "col", class: ["Share", "All units", "Best unit alone", "Blind"].includes(text) ? "right" : "", text })))),
       h("tbody", null, rows))));
 }
