@@ -182,6 +182,23 @@ class Bright(nn.Module):
         return self.head(torch.stack([level, dark], 1)[:, :, None, None])
 
 
+def test_of_an_image_only_the_canvas_is_kept() -> None:
+    """Hundreds of settings of many units would not fit into memory otherwise."""
+    network = convolutional()
+    found = striate.hyperparameter_search(network, ["0:1", "0:2"], count=2, space=QUICK)
+    for one in found.table:
+        assert one.picture is not None
+        assert one.image is not None
+        assert one.picture.untyped_storage().nbytes() == one.picture.nbytes
+        assert one.picture.numel() < one.image.numel() == math.prod(one.whole)
+        top, left, bottom, right = one.box
+        inside = torch.zeros(one.whole[1:], dtype=torch.bool)
+        inside[top:bottom, left:right] = True
+        assert torch.equal(one.image[:, inside], one.picture.flatten(1))
+        around = one.image[:, ~inside]
+        assert torch.equal(around, one.around.flatten(1).expand_as(around))
+
+
 def test_a_unit_that_fails_leaves_a_row_and_the_others_alone() -> None:
     network = striate.load(Bright(), image_size=(8, 8))
     addresses = ["head:0", "head:1"]

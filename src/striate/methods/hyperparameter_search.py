@@ -65,8 +65,11 @@ class Tried:
         variation: How much neighbouring pixels of the canvas differ on average, in [0, 1] pixel
             space; NaN if failed.
         failure: Why there is no image; "" if there is one.
-        image: In pixel space, [0, 1], of the network's own input size; None if failed.
-        box: Where the canvas lies in the image: (top, left, bottom, right).
+        picture: What was made, in pixel space, [0, 1]; None if it failed. Only this is kept of
+            hundreds of settings: mostly far smaller than the network's input.
+        around: What is around it in the image: the mean of each channel, in pixel space.
+        box: Where it lies in the image: (top, left, bottom, right).
+        whole: (channels, height, width) of the image.
     """
 
     address: Address
@@ -77,16 +80,20 @@ class Tried:
     robust: float
     variation: float
     failure: str
-    image: Image | None
+    picture: Image | None
+    around: Float[Tensor, "channels 1 1"]
     box: Box
+    whole: tuple[int, int, int]
 
     @property
-    def picture(self) -> Image | None:
-        """The image without the mean around it, in pixel space."""
-        if self.image is None:
+    def image(self) -> Image | None:
+        """The image of the network's own input size, in pixel space; None if it failed."""
+        if self.picture is None:
             return None
         top, left, bottom, right = self.box
-        return self.image[:, top:bottom, left:right]
+        image = self.around.expand(self.whole).clone()
+        image[:, top:bottom, left:right] = self.picture
+        return image
 
     def row(self) -> dict[str, float | int | str]:
         """Return all numbers, by name."""
@@ -299,7 +306,7 @@ def _tried(
             yield last
     except DivergedError as error:
         if len(job.places) == 1:
-            yield [_failed(job, number, setting, str(error))]
+            yield [_failed(network, job, number, setting, str(error))]
             return
         for place in range(len(job.places)):
             alone = job.part(slice(place, place + 1))
@@ -309,11 +316,16 @@ def _tried(
         yield _measured(network, job, number, setting, seed, last.best)
 
 
-def _failed(job: maximize.Job, number: int, setting: Setting, why: str) -> Tried:
+def _failed(network: Network, job: maximize.Job, number: int, setting: Setting, why: str) -> Tried:
     nothing = float("nan")
     return Tried(
-        job.asked[0], number, setting, nothing, 0, nothing, nothing, why, image=None, box=job.box
-    )
+        job.asked[0], number, setting, nothing, 0, nothing, nothing, why, None,
+        _around(network), job.box, job.whole,
+    )  # fmt: skip
+
+
+def _around(network: Network) -> Tensor:
+    return Space.of(network).mean.clamp(0, 1)
 
 
 @torch.no_grad()
@@ -330,12 +342,16 @@ def _measured(
     shown = pixels[:, :, top:bottom, left:right]
     variations = total_variation(shown, 1.0) / shown[0].numel()
     robusts = _under_changes(network, job, Space.of(network).network(pixels), seed)
+    around = _around(network)
     return [
-        Tried(asked, number, setting, value, rank, kept, rough, "", image, job.box)
-        for asked, (value, rank, _), kept, rough, image in zip(
-            job.asked, reached, robusts.tolist(), variations.tolist(), pixels, strict=True
+        Tried(
+            asked, number, setting, value, rank, kept, rough, "", picture.clone(), around, job.box,
+            job.whole,
         )
-    ]
+        for asked, (value, rank, _), kept, rough, picture in zip(
+            job.asked, reached, robusts.tolist(), variations.tolist(), shown, strict=True
+        )
+    ]  # fmt: skip
 
 
 def _under_changes(

@@ -14,7 +14,7 @@ from striate.network.layers import Layer
 from striate.network.neighbourhood import crop_plan
 from striate.network.network import Network
 from striate.network.redirect import redirecting
-from striate.network.trace import Trace
+from striate.network.trace import Trace, filled
 from striate.shapes import Images, Maps
 
 _FREE_SHARE = 0.25
@@ -62,13 +62,11 @@ class View:
         if baked is not None and count > baked:
             parts = [self(part, redirected=redirected) for part in torch.split(images, baked)]
             return {name: torch.cat([part[name] for part in parts]) for name in self.names}
-        if baked is not None and count < baked:
-            images = torch.cat([images, images[-1:].expand(baked - count, *images.shape[1:])])
-        outputs = module(images)
-        return {
-            name: layer.maps(output)[:count]
-            for name, layer, output in zip(self.names, self.layers, outputs, strict=True)
-        }
+        outputs = module(filled(images, baked))
+        maps = [layer.maps(output) for layer, output in zip(self.layers, outputs, strict=True)]
+        # Even a slice that keeps all would cost the gradient its memory layout, and time.
+        real = [each if len(each) == count else each[:count] for each in maps]
+        return dict(zip(self.names, real, strict=True))
 
     def _module(self, *, redirected: bool) -> Any:
         names = tuple(node.name for node in self._nodes)
