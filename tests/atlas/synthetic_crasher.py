@@ -30,6 +30,7 @@ from striate.atlas.store.reader import Atlas  # noqa: E402
 from striate.atlas.synthesize import synthesize  # noqa: E402
 from striate.atlas.synthetic import Settings, SyntheticImages  # noqa: E402
 from striate.network.network import Network  # noqa: E402
+from striate.optimize import job as jobs  # noqa: E402
 from striate.optimize import maximize  # noqa: E402
 
 TOGETHER = 2
@@ -89,7 +90,7 @@ def points(root: Path, whole: dict[int, Path], every: int) -> dict[str, object]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     plan.default_shard = lambda _: SHARD
-    maximize._MOST, maximize.run = TOGETHER, noise
+    jobs.MOST, maximize.run = TOGETHER, noise
     NETWORK = small_network()
     images, place, each = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     seeds = {0: place / "seed-0", 1: place / "seed-1"}

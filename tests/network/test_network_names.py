@@ -79,6 +79,14 @@ def test_nearest_gives_three_where_there_are(name: str, names: list[str]) -> Non
         assert found[0] == name
 
 
+@pytest.mark.parametrize("place", [(-1, None, None), (0, -1, 0), (0, 0, -1)])
+def test_nothing_is_counted_from_the_end(place: tuple[int | None, ...]) -> None:
+    with pytest.raises(AddressError, match="count from 0"):
+        Address("3", *place)
+    with pytest.raises(AddressError, match="count from 0"):
+        Address("3", 0).at(-1, 2)
+
+
 # --- what they name ------------------------------------------------------------------------------
 
 

@@ -27,8 +27,10 @@ Applies to:
     (`Network.scores`).
 """
 
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
@@ -38,7 +40,7 @@ from striate.errors import MethodError
 from striate.network.address import Address
 from striate.network.network import Network
 from striate.optimize import maximize
-from striate.optimize.ascend import Frame
+from striate.optimize.ascend import DivergedError, Frame
 from striate.optimize.presets import preset_named
 from striate.shapes import Box, Image
 
@@ -55,6 +57,8 @@ class Maximized:
         ranks: How many units of the layer have a larger activation on the image, plus 1.
         peaks: The largest activation of each unit of the layer on that image.
         boxes: Where the canvas lies in each image: (top, left, bottom, right).
+        failures: Units that have no image, because the network computed no number for theirs, and
+            what happened; they are left out of the others.
         preset: How they were made.
         seed: Of the noise.
         steps: How many.
@@ -67,6 +71,7 @@ class Maximized:
     ranks: Int[Tensor, " images"]
     peaks: tuple[Float[Tensor, " _"], ...]
     boxes: tuple[Box, ...]
+    failures: Mapping[Address, str]
     preset: str
     seed: int
     steps: int
@@ -100,6 +105,8 @@ class MaximizationFrame:
         job: Which units, on which canvas.
         done: Steps that are done, of all jobs.
         total: Steps that there are to do.
+        last: The last frame of each job so far; it changes with the next step.
+        failures: Units that have no image, and what happened; likewise.
     """
 
     places: tuple[int, ...]
@@ -107,6 +114,8 @@ class MaximizationFrame:
     job: maximize.Job
     done: int
     total: int
+    last: Mapping[maximize.Job, Frame]
+    failures: Mapping[Address, str]
 
 
 def activation_maximization(
@@ -136,8 +145,8 @@ def activation_maximization(
 
     Raises:
         AddressError: If an address does not exist.
-        MethodError: If an address is a whole layer, there is no such preset, or a layer has no
-            gradient.
+        MethodError: If an address is a whole layer, there is no such preset, a layer has no
+            gradient, or the network computes no number for any of the images.
 
     Example:
         >>> import striate
@@ -147,14 +156,14 @@ def activation_maximization(
         >>> found.images.shape, found.ranks.tolist()
         (torch.Size([2, 3, 2, 2]), [1, 1])
     """
-    last: dict[maximize.Job, Frame] = {}
     made = activation_maximization_frames(
         network, addresses, preset=preset, seed=seed, size=size, steps=steps, diversity=diversity
     )
-    for found in made:
-        last[found.job] = found.frame
+    (found,) = deque(made, maxlen=1)
     taken = preset_named(preset).steps if steps is None else steps
-    return finished(network, last, preset=preset, seed=seed, steps=taken)
+    return finished(
+        network, found.last, failures=found.failures, preset=preset, seed=seed, steps=taken
+    )
 
 
 def activation_maximization_frames(
@@ -169,8 +178,11 @@ def activation_maximization_frames(
 ) -> Generator[MaximizationFrame, None, None]:
     """Do as `activation_maximization` does, and yield each step; batch after batch of units.
 
+    Where an image of a batch fails, the others begin again without it.
+
     Raises:
         MethodError: Besides, if there are no addresses, no steps, or no images a unit.
+        DivergedError: If no image is left.
     """
     chosen = preset_named(preset)
     if not addresses or diversity < 1 or (steps is not None and steps < 1):
@@ -180,18 +192,33 @@ def activation_maximization_frames(
         )
         raise MethodError(msg)
     asked = [address for address in addresses for _ in range(diversity)]
-    jobs = maximize.plan(network, asked, chosen, size=size, together=diversity)
-    for number, job in enumerate(jobs):
-        extra = maximize.apart(job, chosen.place) if diversity > 1 else None
-        for frame in maximize.run(network, job, chosen, seed=seed, steps=steps, extra=extra):
-            done = number * frame.steps + frame.step + 1
-            yield MaximizationFrame(job.places, frame, job, done, len(jobs) * frame.steps)
+    jobs = deque(maximize.plan(network, asked, chosen, size=size, together=diversity))
+    last, failures = dict[maximize.Job, Frame](), dict[Address, str]()
+    while jobs:
+        job, before = jobs.popleft(), len(last)
+        extra = maximize.apart(job) if diversity > 1 else None
+        try:
+            for frame in maximize.run(network, job, chosen, seed=seed, steps=steps, extra=extra):
+                last[job] = frame
+                done, total = before * frame.steps + frame.step + 1, before + 1 + len(jobs)
+                yield MaximizationFrame(
+                    job.places, frame, job, done, total * frame.steps, last, failures
+                )
+        except DivergedError as error:
+            last.pop(job, None)
+            failures |= {job.asked[k]: str(error) for k in error.images}
+            rest = job.without([k for k, own in enumerate(job.asked) if own in failures])
+            if rest.places:
+                jobs.appendleft(rest)
+            elif not jobs and not last:
+                raise
 
 
 def finished(
     network: Network,
     frames: Mapping[maximize.Job, Frame],
     *,
+    failures: Mapping[Address, str] = MappingProxyType({}),
     preset: str,
     seed: int = 0,
     steps: int,
@@ -201,6 +228,7 @@ def finished(
     Args:
         network: The network.
         frames: The last frame of each job; jobs that are missing are left out.
+        failures: Units that have no image, and why.
         preset: How they were made.
         seed: Likewise.
         steps: How many there were to be.
@@ -224,6 +252,7 @@ def finished(
         ranks=torch.tensor(ranks),
         peaks=all_peaks,
         boxes=boxes,
+        failures=dict(failures),
         preset=preset,
         seed=seed,
         steps=steps,

@@ -28,12 +28,20 @@ class Address:
         unit: Index of the unit, or None for the whole layer.
         row: Row of the neuron in the unit's map, or None for the whole unit.
         column: Column of the neuron in the unit's map.
+
+    Raises:
+        AddressError: If a number is negative: nothing is counted from the end.
     """
 
     layer: str
     unit: int | None = None
     row: int | None = None
     column: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.unit or 0, self.row or 0, self.column or 0) < 0:
+            msg = f"{self} is no address: units, rows and columns count from 0"
+            raise AddressError(msg)
 
     @classmethod
     def parse(cls, text: "str | Address") -> "Address":

@@ -155,13 +155,20 @@ class Fast(torch.nn.Module):
         graph_module: From `cut`; its tensors are copied, not changed.
         device: Where it runs; channels-last is used on CPU only.
         gradients: Whether images are to be differentiated by: then nothing is overwritten.
+        derived: Of the trace, where many cuts are kept: they share what they make of its tensors.
     """
 
     def __init__(
-        self, graph_module: fx.GraphModule, device: torch.device, *, gradients: bool = False
+        self,
+        graph_module: fx.GraphModule,
+        device: torch.device,
+        *,
+        gradients: bool = False,
+        derived: dict[object, Any] | None = None,
     ) -> None:
         super().__init__()
-        fold_batch_norm(graph_module)
+        derived = {} if derived is None else derived
+        fold_batch_norm(graph_module, derived)
         if not gradients:
             overwrite(graph_module)
         _view_any_layout(graph_module)
@@ -169,13 +176,31 @@ class Fast(torch.nn.Module):
         if device.type == "cpu":
             for name, value in list(graph_module.named_buffers()):
                 if value.ndim == 4:
-                    setattr(graph_module, name, value.to(memory_format=torch.channels_last))
+                    setattr(graph_module, name, _shared(derived, [value], _channels_last)[0])
         self._graph_module = graph_module
 
     def forward(self, images: Tensor) -> tuple[Any, ...]:
         """Run the graph on images (images, channels, height, width)."""
         result: tuple[Any, ...] = self._graph_module(images.contiguous(memory_format=self._layout))
         return result
+
+
+def _channels_last(value: Tensor) -> tuple[Tensor]:
+    return (value.to(memory_format=torch.channels_last),)
+
+
+def _shared(
+    derived: dict[object, Any],
+    sources: Sequence[Tensor | None],
+    make: Callable[..., tuple[Tensor, ...]],
+    *numbers: float,
+) -> tuple[Tensor, ...]:
+    """Return what was made of some tensors; they are kept with it, so that none takes their id."""
+    key = (make, *map(id, sources), *numbers)
+    if key not in derived:
+        derived[key] = sources, make(*sources, *numbers)
+    found: tuple[Tensor, ...] = derived[key][1]
+    return found
 
 
 def _view_any_layout(graph_module: fx.GraphModule) -> None:
@@ -215,7 +240,7 @@ def overwrite(graph_module: fx.GraphModule) -> None:
     graph_module.recompile()
 
 
-def fold_batch_norm(graph_module: fx.GraphModule) -> None:
+def fold_batch_norm(graph_module: fx.GraphModule, derived: dict[object, Any]) -> None:
     """Fold each batch norm that alone uses a convolution's output into that convolution."""
     graph = graph_module.graph
     for node in list(graph.nodes):
@@ -230,7 +255,7 @@ def fold_batch_norm(graph_module: fx.GraphModule) -> None:
             and _is_constant(convolution.args[1])
         )
         if foldable:
-            _fold(graph_module, convolution, node)
+            _fold(graph_module, convolution, node, derived)
             for user in users:
                 user.replace_all_uses_with(convolution)
                 graph.erase_node(user)
@@ -244,14 +269,35 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, fx.Node) and value.op == "get_attr"
 
 
-def _fold(graph_module: fx.GraphModule, convolution: fx.Node, norm: fx.Node) -> None:
+def _fold(
+    graph_module: fx.GraphModule, convolution: fx.Node, norm: fx.Node, derived: dict[object, Any]
+) -> None:
     def tensor(value: Any) -> Any:
         return getattr(graph_module, str(value.target)) if isinstance(value, fx.Node) else None
 
-    gamma, beta, mean, variance = (tensor(value) for value in norm.args[1:5])
-    epsilon = norm.args[6]
-    weight = tensor(convolution.args[1])
-    bias = tensor(convolution.args[2]) if len(convolution.args) > 2 else None
+    # Without a bias the convolution's arguments may end at its weight.
+    values, epsilon = [*convolution.args[1:3], None][:2] + list(norm.args[1:5]), norm.args[6]
+    weight, bias = _shared(derived, [tensor(value) for value in values], _folded, float(epsilon))  # type: ignore[arg-type]
+    name = f"folded_{convolution.name}"
+    graph_module.register_buffer(f"{name}_weight", weight)
+    graph_module.register_buffer(f"{name}_bias", bias)
+    with graph_module.graph.inserting_before(convolution):
+        new_weight = graph_module.graph.get_attr(f"{name}_weight")
+        new_bias = graph_module.graph.get_attr(f"{name}_bias")
+    rest = convolution.args[3:]
+    convolution.args = (convolution.args[0], new_weight, new_bias, *rest)
+
+
+def _folded(
+    weight: Tensor,
+    bias: Tensor | None,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    mean: Tensor,
+    variance: Tensor,
+    epsilon: float,
+) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a convolution that does what its batch norm did."""
     scale = (variance.double() + epsilon).rsqrt()
     if gamma is not None:
         scale = scale * gamma.double()
@@ -261,11 +307,4 @@ def _fold(graph_module: fx.GraphModule, convolution: fx.Node, norm: fx.Node) -> 
     if beta is not None:
         shift = shift + beta.double()
     folded = (weight.double() * scale[:, None, None, None]).to(weight.dtype)
-    name = f"folded_{convolution.name}"
-    graph_module.register_buffer(f"{name}_weight", folded)
-    graph_module.register_buffer(f"{name}_bias", shift.to(weight.dtype))
-    with graph_module.graph.inserting_before(convolution):
-        new_weight = graph_module.graph.get_attr(f"{name}_weight")
-        new_bias = graph_module.graph.get_attr(f"{name}_bias")
-    rest = convolution.args[3:]
-    convolution.args = (convolution.args[0], new_weight, new_bias, *rest)
+    return folded, shift.to(weight.dtype)

@@ -135,6 +135,7 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
+@torch.inference_mode(mode=False)  # weights made in inference mode could never be differentiated
 def _find(
     source: "str | Path | torch.nn.Module", weights: str | Path | None, seed: int
 ) -> tuple[ZooEntry, Trace | None, str]:

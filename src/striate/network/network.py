@@ -39,7 +39,8 @@ class _Traces:
         self.cuts: dict[object, Any] = {}
 
     def at(self, size: tuple[int, int, int]) -> tuple[Trace, Layers]:
-        with self._lock:
+        # What is made in inference mode could not be differentiated later.
+        with self._lock, torch.inference_mode(mode=False):
             if size not in self._made:
                 made = self.tracer(size)
                 if self.edits:
@@ -49,7 +50,7 @@ class _Traces:
             return self._made[size]
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        with self._lock:
+        with self._lock, torch.inference_mode(mode=False):
             if key not in self.cuts:
                 self.cuts[key] = make()
             return self.cuts[key]
@@ -271,8 +272,10 @@ class Network:
         """
         try:
             target = torch.device(device)
-        except RuntimeError as error:
-            msg = f"{device!r} is no device; write cpu, cuda, cuda:1 or mps"
+            torch.empty(1, device=target)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0].partition(". ")[0]
+            msg = f"no device {str(device)!r} here ({reason}); write cpu, cuda, cuda:1 or mps"
             raise NetworkError(msg) from error
         if target == self.device:
             return self
@@ -290,7 +293,7 @@ class Network:
             made = copied(old.at(size)[0] if not old.edits else old.tracer(size))
             constants = {name: there(value) for name, value in made.constants.items()}
             _point_to(made.graph, target)
-            return replace(made, constants=constants)
+            return replace(made, constants=constants, derived={})
 
         return replace(self, _traces=_Traces(moved, old.edits))
 

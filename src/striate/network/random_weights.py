@@ -84,7 +84,7 @@ def with_random_weights(network: Network, seed: int = 0) -> Network:
 
     def tracer(size: tuple[int, int, int]) -> Trace:
         trace = copied(network.trace(size))
-        return replace(trace, constants=_drawn(trace, seed, made))
+        return replace(trace, constants=_drawn(trace, seed, made), derived={})
 
     tracer(network.image_size)
     if not made:

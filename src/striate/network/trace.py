@@ -14,7 +14,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Trace:
         image_size: (channels, height, width).
         batch: The batch size that is baked into the graph; None if it takes any.
         output: How the flat outputs fold back into what the module returns.
+        derived: What cuts made of constants (folded, in another layout), see `striate.network.cut`.
     """
 
     graph: fx.Graph
@@ -57,6 +58,7 @@ class Trace:
     image_size: tuple[int, int, int]
     batch: int | None
     output: pytree.TreeSpec
+    derived: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def images(self) -> fx.Node:

@@ -5,6 +5,7 @@ penalties; gradient; update; bounds and regularizers. The step is left out behin
 that each frame's value is that of its images.
 """
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +23,16 @@ from striate.shapes import Images
 
 
 class DivergedError(MethodError):
-    """The objective stopped being finite."""
+    """The objective stopped being finite.
+
+    Args:
+        message: What happened.
+        images: Index in the batch of each image that it happened to.
+    """
+
+    def __init__(self, message: str, images: Sequence[int]) -> None:
+        super().__init__(message)
+        self.images = tuple(images)
 
 
 REDIRECTED_STEPS = 16
@@ -169,14 +179,16 @@ def _gradients(
         penalties = torch.zeros_like(values)
         for weight, penalty in recipe.penalties:
             penalties = penalties + weight * penalty(_counted(canvas, images))
-        total = ((values if scale is None else scale * values) - penalties).sum()
-        if not bool(torch.isfinite(total)):
-            msg = (
-                f"the objective became {float(total.detach())} at step {number}: take smaller "
-                "steps, or stronger priors"
-            )
-            raise DivergedError(msg)
-        gradients = torch.autograd.grad(total, canvas.parameters)
+        totals = (values if scale is None else scale * values) - penalties
+        if not bool(torch.isfinite(totals).all()):
+            lost = (~torch.isfinite(totals)).nonzero().flatten().tolist()
+            value, own = float(totals[lost[0]].detach()), float(values[lost[0]].detach())
+            reason = "take smaller steps, or stronger priors"
+            if number == 0 and not math.isfinite(own):
+                reason = "the network itself computes no number for the image that it starts from"
+            msg = f"the objective became {value} at step {number}: {reason}"
+            raise DivergedError(msg, lost)
+        gradients = torch.autograd.grad(totals.sum(), canvas.parameters)
     return images.detach(), values.detach(), penalties.detach(), gradients
 
 

@@ -33,6 +33,9 @@ class Space:
     def of(cls, network: Network) -> "Space":
         """Return the space of a network; where nobody said how to preprocess, its input is pixels.
 
+        Of a network in half precision, images are made in single precision all the same: neither
+        small steps nor percentiles would be right.
+
         >>> import striate
         >>> network = striate.load(torch.nn.Conv2d(1, 1, 1), image_size=(1, 4, 4))
         >>> Space.of(network).std.flatten()
@@ -43,7 +46,7 @@ class Space:
         mean, std = (known.mean, known.std) if known is not None else ((0.0,), (1.0,))
 
         def each(values: tuple[float, ...]) -> Tensor:
-            row = torch.tensor(values, dtype=network.dtype, device=network.device)
+            row = torch.tensor(values, dtype=working(network.dtype), device=network.device)
             return row.expand(channels)[:, None, None]
 
         return cls(each(mean), each(std))
@@ -83,3 +86,12 @@ class Space:
     def as_network(self) -> "Space":
         """Return a space whose bytes are the network's own numbers."""
         return Space(self.mean, torch.full_like(self.std, 1 / 255))
+
+
+def working(dtype: torch.dtype) -> torch.dtype:
+    """Return the kind of numbers that images for a network are made in: single precision at least.
+
+    >>> working(torch.bfloat16), working(torch.float64)
+    (torch.float32, torch.float64)
+    """
+    return torch.promote_types(dtype, torch.float32)

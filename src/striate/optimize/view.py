@@ -62,8 +62,11 @@ class View:
         if baked is not None and count > baked:
             parts = [self(part, redirected=redirected) for part in torch.split(images, baked)]
             return {name: torch.cat([part[name] for part in parts]) for name in self.names}
-        outputs = module(filled(images, baked))
-        maps = [layer.maps(output) for layer, output in zip(self.layers, outputs, strict=True)]
+        outputs = module(filled(images, baked).to(self.network.dtype))
+        maps = [
+            layer.maps(output).to(images.dtype)
+            for layer, output in zip(self.layers, outputs, strict=True)
+        ]
         # Even a slice that keeps all would cost the gradient its memory layout, and time.
         real = [each if len(each) == count else each[:count] for each in maps]
         return dict(zip(self.names, real, strict=True))
@@ -74,7 +77,7 @@ class View:
         def make(trace: Trace) -> Fast:
             wrap = redirecting(trace) if redirected else None
             graph = cut(trace, self._nodes, wrap=wrap)
-            return Fast(graph, self.network.device, gradients=True)
+            return Fast(graph, self.network.device, gradients=True, derived=trace.derived)
 
         return self.network.cut(self.trace_size, ("view", names, redirected), make)
 
