@@ -1,6 +1,10 @@
 """``striate invert`` and ``striate dream``: what they write, print and refuse."""
 
-from collections.abc import Callable
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +12,9 @@ import pytest
 from PIL import Image
 
 import striate
+from striate.errors import MethodError
+from striate.optimize import invert
+from striate.optimize.preimage import Settings
 
 OWN = """
 import torch
@@ -20,6 +27,13 @@ def make():
         for parameter in net.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / 3)
     return net
+
+def silent():
+    dead = nn.Conv2d(8, 2, 1)
+    with torch.no_grad():
+        dead.weight.zero_()
+        dead.bias.zero_()
+    return nn.Sequential(*make(), dead)
 """
 SIZE = ["--resize", "40", "--crop", "40"]
 Run = Callable[..., tuple[int, str, str]]
@@ -62,7 +76,8 @@ def test_a_sheet_shows_the_original_and_each_layers_images_with_their_errors(
     ]
     assert printed.splitlines() == [
         *(
-            f"{found.layer}: error {one.shown_error:.3f}, image error {one.image_error:.2f}"
+            f"{found.layer}: error {one.shown_error:.3f} of |F0|^2 as shown, "
+            f"{one.error:.3f} before clipping, image error {one.image_error:.2f} of |x0|"
             for found in wanted
             for one in found.restarts
         ),
@@ -126,9 +141,71 @@ def test_what_is_wrong_is_one_line_before_any_work(
     assert error.count("\n") == 1
 
 
-def test_every_layer_is_looked_up_before_the_first_is_inverted(striate_: Run) -> None:
-    code, _, error = striate_(
-        "invert", "own:make", "a.png", "--layer", "1", "--layer", "x", "-o", "s.png", *SIZE
+@pytest.mark.parametrize(("last", "said"), [("x", "no layer 'x'"), ("4", "4 is 0 everywhere")])
+def test_every_layer_is_checked_before_the_first_is_inverted(
+    striate_: Run, last: str, said: str
+) -> None:
+    code, out, error = striate_(
+        "invert", "own:silent", "a.png", "--layer", "1", "--layer", last, "-o", "s.png", *SIZE
     )
-    assert code == 2
+    assert (code, out) == (2, "")
+    assert said in error
     assert "steps" not in error
+    assert not Path("s.png").exists()
+
+
+def test_a_stop_keeps_the_best_so_far(place: Path) -> None:
+    command = [sys.executable, "-m", "striate.cli.main", "invert", "own:make", "a.png", *SIZE]
+    with subprocess.Popen(
+        [*command, "--layer", "1", "--layer", "3", "-o", "best.png", "--steps", "1000000"],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(place)},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert "of 2000000 steps" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(60) == 143
+        printed = process.stdout.read().splitlines()
+    assert [line.split(":")[0] for line in printed] == ["1", "best.png"]
+    with Image.open(place / "best.png") as picture:
+        assert picture.size == (2 * 160 + 8, picture.size[1])
+
+
+def test_what_fails_in_a_later_layer_leaves_the_picture_of_those_before(
+    striate_: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def descend(goal: invert.Goal, settings: Settings, **knobs: int) -> Iterator[object]:
+        if goal.layer == "3":
+            raise MethodError("it diverged")
+        yield from invert.descend(goal, settings, **knobs)
+
+    monkeypatch.setattr("striate.methods.inversion.descend", descend)
+    code, out, error = striate_(
+        "invert", "own:make", "a.png", "--layer", "1", "--layer", "3", "-o", "part.png", *SIZE,
+        "--steps", 2,
+    )  # fmt: skip
+    assert (code, out.splitlines()[1:]) == (2, ["part.png"])
+    assert out.startswith("1: error ")
+    assert error.splitlines()[-1] == "striate: it diverged"
+    with Image.open("part.png") as picture:
+        assert picture.size[0] == 2 * 160 + 8
+
+
+def test_a_descent_that_was_slowed_says_so(striate_: Run) -> None:
+    code, out, error = striate_(
+        "invert", "own:make", "a.png", "--layer", "3", "-o", "s.png", *SIZE, "--steps", 20,
+        "--weight", 300,
+    )  # fmt: skip
+    assert code == 0, error
+    assert re.search(r"of \|x0\|, slowed to 1/(2|4|8) of the rates", out), out
+
+
+def test_a_picture_that_is_the_mean_has_no_image_error(striate_: Run, place: Path) -> None:
+    Image.new("RGB", (50, 50), (51, 51, 51)).save(place / "mean.png")
+    code, out, error = striate_(
+        "invert", "own:make", "mean.png", "--layer", "0", "-o", "s.png", *SIZE, "--steps", 2,
+        "--mean", "0.2,0.2,0.2", "--std", "1,1,1",
+    )  # fmt: skip
+    assert code == 0, error
+    assert "before clipping, no image error: x0 is the mean" in out

@@ -1,15 +1,19 @@
 """``striate invert``: what layers know of a picture, as pictures that they cannot tell from it."""
 
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.options import Load, with_network
-from striate.cli.progress import ProgressLine
+from striate.cli.wish import go_through
 
 if TYPE_CHECKING:
-    from striate.methods.inversion import Inversion
+    from striate.methods.inversion import Restart
+    from striate.optimize.invert import InversionFrame
 
 _COLUMNS = 4
 
@@ -30,7 +34,11 @@ def invert(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
 ) -> None:
-    """Invert layers (Mahendran & Vedaldi): pictures that they respond to as to this one."""
+    """Invert layers (Mahendran & Vedaldi): pictures that they respond to as to this one.
+
+    The error is |F - F0|^2 / |F0|^2, F0 being the layer's response to this picture; the image error
+    is |x - x0| / |x0|, counted from the mean. Ctrl-C keeps the best so far.
+    """
     from striate.image.encode import checked_kind, save
     from striate.image.grid import captioned, side_by_side, stack
     from striate.image.render import image_picture
@@ -39,32 +47,67 @@ def invert(
     checked_kind(out)
     loaded = load()
     original = loaded.read(image)
-    names = [loaded.layers.whole(layer).address for layer in layers]
-    shown = loaded.how_to_read().to_pixels(original)
-    cells = [captioned(image_picture(shown.expand(3, -1, -1)), image.name, lines=["original", ""])]
-    for name in names:
-        with ProgressLine(f"steps, {name}") as line:
-            for frame in inversion_frames(
-                loaded, original, name, preset=preset, weight=weight, restarts=restarts,
-                seed=seed, steps=steps,
-            ):  # fmt: skip
-                if frame.step:
-                    line.counted(frame.step, frame.steps)
-        found = finished(frame)
-        cells += [
-            captioned(image_picture(one.image.expand(3, -1, -1)), name, lines=lines)
-            for one, lines in zip(found.restarts, _numbers(found), strict=True)
-        ]
-        for lines in _numbers(found):
-            typer.echo(f"{name}: {', '.join(lines)}")
-    rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
-    save(stack([side_by_side(row, below=True) for row in rows]), out)
-    typer.echo(str(out))
+    # All are begun now, so that what is wrong with the last is said before the first takes time.
+    runs = {
+        name: inversion_frames(
+            loaded, original, name, preset=preset, weight=weight, restarts=restarts, seed=seed,
+            steps=steps,
+        )
+        for name in dict.fromkeys(loaded.layers.whole(layer).address for layer in layers)
+    }  # fmt: skip
+    last: dict[str, InversionFrame] = {}
+
+    def write() -> None:
+        shown = loaded.how_to_read().to_pixels(original)
+        first = image_picture(shown.expand(3, -1, -1))
+        cells = [captioned(first, image.name, lines=["original"])]
+        for name, frame in last.items():
+            for one in finished(frame).restarts:
+                made, said = image_picture(one.image.expand(3, -1, -1)), _numbers(one)
+                cells.append(captioned(made, name, lines=said))
+                typer.echo(f"{name}: {', '.join(said)}")
+        rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
+        save(stack([side_by_side(row, below=True) for row in rows]), out)
+        typer.echo(str(out))
+
+    go_through(_one_by_one(runs), lambda at: last.update({at.layer: at.frame}), write)
 
 
-def _numbers(found: "Inversion") -> list[list[str]]:
-    """Say of each restart what its picture reaches."""
-    return [
-        [f"error {one.shown_error:.3f}", f"image error {one.image_error:.2f}"]
-        for one in found.restarts
-    ]
+@dataclass(frozen=True, slots=True)
+class _At:
+    """How far the inversion of some layers is.
+
+    Attributes:
+        layer: The one at work.
+        frame: Its state.
+        done: Steps that are done, of all layers.
+        total: Steps that there are to do.
+    """
+
+    layer: str
+    frame: "InversionFrame"
+    done: int
+    total: int
+
+
+def _one_by_one(runs: Mapping[str, Iterable["InversionFrame"]]) -> Iterator[_At]:
+    """Invert one layer after the other."""
+    before = 0
+    for number, (name, frames) in enumerate(runs.items()):
+        steps = 0
+        for frame in frames:
+            steps = frame.steps
+            yield _At(name, frame, before + frame.step, before + steps * (len(runs) - number))
+        before += steps
+
+
+def _numbers(one: "Restart") -> list[str]:
+    """Say what a picture reaches, and what each error is normalised by."""
+    said = [f"error {one.shown_error:.3f} of |F0|^2 as shown", f"{one.error:.3f} before clipping"]
+    if math.isnan(one.image_error):
+        said.append("no image error: x0 is the mean")
+    else:
+        said.append(f"image error {one.image_error:.2f} of |x0|")
+    if one.slowed < 1:
+        said.append(f"slowed to 1/{1 / one.slowed:.0f} of the rates")
+    return said

@@ -14,18 +14,20 @@ Source:
 
 Differs from the source:
     Images of any size: the typical norm of an image grows with the root of its size. Each restart
-    has that norm; in the code all restarts together have it. The image of least energy is kept, not
-    the last, where energies compare (not under jitter). Where the rates of CVPR 2015, chosen for
-    AlexNet, diverge, the descent begins again with half of them. Which weight is used at which
-    depth of a network that the papers do not have: see `striate.optimize.preimage`. For a
-    caricature the authors' code forgets to subtract the mean before it computes ``F0``; we do not.
-    Where a network subtracts no mean, mid-grey stands for it (as theirs does for HOG and SIFT).
+    has that norm, and a jitter of its own, so that it does not depend on the others; in the code
+    all restarts together have it, and one jitter. The image of least energy is kept, not the last,
+    where energies compare (not under jitter). Where the rates of CVPR 2015, chosen for AlexNet,
+    diverge, the descent begins again with half of them. Which weight is used at which depth of a
+    network that the papers do not have: see `striate.optimize.preimage`. For a caricature the
+    authors' code forgets to subtract the mean before it computes ``F0``; we do not. Where a network
+    subtracts no mean, mid-grey stands for it (as theirs does for HOG and SIFT).
 
 Applies to:
     Every layer that a gradient comes back from, of every network.
 """
 
 import math
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -51,8 +53,10 @@ class Restart:
         shown_error: The same of the clipped image.
         similarity: ``<F(x), F0> / ||F0||^2`` of the clipped image; 1 for the original.
         image_error: ``||x - x0|| / ||x0||`` of the clipped image, in bytes around the mean; an
-            image that is the mean everywhere has 1.
+            image that is the mean everywhere has 1. NaN if the original is that image.
         energy: What was minimized, the priors included.
+        seed: Of its start, and of its jitter.
+        slowed: Factor of the published rates: 1, or less where those diverged.
     """
 
     preimage: Image
@@ -62,6 +66,8 @@ class Restart:
     similarity: float
     image_error: float
     energy: float
+    seed: int
+    slowed: float
 
     @property
     def root_error(self) -> float:
@@ -83,7 +89,6 @@ class Inversion:
         loss: What was minimized.
         seed: Of the first start; the next one has the next.
         steps: How many.
-        slowed: Factor of the published rates: 1, or less where those diverged.
     """
 
     restarts: tuple[Restart, ...]
@@ -95,7 +100,6 @@ class Inversion:
     loss: Loss
     seed: int
     steps: int
-    slowed: float
 
     @property
     def best(self) -> Restart:
@@ -121,6 +125,11 @@ class Inversion:
     def image_error(self) -> float:
         """The best restart's ``||x - x0|| / ||x0||`` in bytes around the mean."""
         return self.best.image_error
+
+    @property
+    def slowed(self) -> float:
+        """Factor of the published rates that the best restart took: 1, or less."""
+        return self.best.slowed
 
     def relative_to(self, spread: float) -> float:
         """Return the error as the CVPR paper normalises it.
@@ -150,7 +159,8 @@ def inversion(
         network: From `striate.load`.
         image: (channels, height, width), preprocessed; of any size that the network takes.
         layer: Address of the layer.
-        preset: "cvpr2015", "cvpr2015-shallow" (HOG and SIFT), "ijcv2016", or settings of one's own.
+        preset: "cvpr2015", "cvpr2015-shallow" (HOG and SIFT), "ijcv2016", or settings of one's own,
+            which say their weight and steps themselves.
         weight: Of total variation, against the features: the papers' 1, 10 or 100 ("ijcv2016": of
             the features, against the priors: 1, 20, 100 or 300). None: by the layer's depth.
         restarts: How many starts, in a batch; what differs between them the layer does not fix.
@@ -166,7 +176,7 @@ def inversion(
     Raises:
         AddressError: If the layer does not exist, or has no units.
         MethodError: If there is no such preset, the layer is silent on the image or has no
-            gradient, or the mask's shape does not fit.
+            gradient, the mask's shape does not fit, or a number makes no sense.
 
     Example:
         >>> import striate
@@ -181,8 +191,7 @@ def inversion(
         network, image, layer, preset=preset, weight=weight, restarts=restarts, seed=seed,
         steps=steps, mask=mask, loss=loss,
     )  # fmt: skip
-    *_, last = frames
-    return finished(last)
+    return finished(_last(frames))
 
 
 def inversion_frames(
@@ -198,17 +207,17 @@ def inversion_frames(
     mask: Tensor | None = None,
     loss: Loss = "l2",
 ) -> Generator[InversionFrame, None, None]:
-    """Do as `inversion` does, and yield each step; `finished` of the last is its result.
+    """Do as `inversion` does, and return its steps; `finished` of the last is its result.
+
+    All that is asked for is checked now, before the first frame.
 
     Raises:
         MethodError: Besides, if there is not one restart.
     """
     goal = goal_of(network, image, layer, loss=loss, mask=mask)
-    settings = preset
-    if isinstance(settings, str):
-        size = goal.view.size
-        settings = settings_named(settings, network, goal.layer, size, weight=weight, steps=steps)
-    yield from descend(goal, settings, restarts=restarts, seed=seed)
+    size = goal.view.size
+    settings = settings_named(preset, network, goal.layer, size, weight=weight, steps=steps)
+    return descend(goal, settings, restarts=restarts, seed=seed)
 
 
 def caricature(
@@ -249,8 +258,12 @@ def caricature(
     settings = settings_named(
         "ijcv2016-caricature", network, goal.layer, goal.view.size, weight=weight, steps=steps
     )
-    *_, last = descend(goal, settings, restarts=1, seed=seed, start=goal.original)
-    return finished(last)
+    return finished(_last(descend(goal, settings, restarts=1, seed=seed, start=goal.original)))
+
+
+def _last(frames: Generator[InversionFrame, None, None]) -> InversionFrame:
+    """Go through all frames and keep none but the last: their images would fill the memory."""
+    return deque(frames, maxlen=1).pop()
 
 
 def finished(frame: InversionFrame) -> Inversion:
@@ -267,6 +280,7 @@ def finished(frame: InversionFrame) -> Inversion:
     found, seen = goal.measured(frame.best), goal.measured(space.network(shown))
     reference = space.to_bytes(goal.original[None])
     apart = (space.to_bytes(space.network(shown)) - reference).flatten(1).norm(dim=1)
+    length = float(reference.norm())
     restarts = tuple(
         Restart(
             preimage=frame.best[k],
@@ -274,8 +288,10 @@ def finished(frame: InversionFrame) -> Inversion:
             error=found[k][0],
             shown_error=seen[k][0],
             similarity=seen[k][1],
-            image_error=float(apart[k] / reference.norm()),
+            image_error=float(apart[k]) / length if length else math.nan,
             energy=float(frame.best_energies[k]),
+            seed=frame.seeds[k],
+            slowed=frame.slowed[k],
         )
         for k in range(len(frame.best))
     )
@@ -289,7 +305,6 @@ def finished(frame: InversionFrame) -> Inversion:
         loss=goal.loss,
         seed=frame.seed,
         steps=frame.settings.steps,
-        slowed=frame.settings.slowed,
     )
 
 
@@ -372,7 +387,8 @@ def feature_spread(network: Network, images: Images, layer: str | Address) -> fl
     squares, total = 0.0, torch.zeros((), dtype=torch.float64)
     with torch.no_grad():
         for part in torch.split(images, view.batch(len(images))):
-            flat = view(part)[view.names[0]].flatten(1).double()
+            given = part.to(device=network.device, dtype=network.dtype)
+            flat = view(given)[view.names[0]].flatten(1).double()
             squares += float(flat.square().sum())
             total = total + flat.sum(0).cpu()
     return 2 * (squares / len(images) - float((total / len(images)).square().sum()))

@@ -1,6 +1,7 @@
 """The descent of an inversion: many starts in a batch, phase after phase, the best of each kept."""
 
-from collections.abc import Generator, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -16,10 +17,13 @@ from striate.optimize.canvas import Pixels
 from striate.optimize.objective import Objective, Seen, custom, features
 from striate.optimize.preimage import Canvases, Phase, Settings
 from striate.optimize.space import Space
-from striate.optimize.view import View
+from striate.optimize.view import View, check_reachable
 from striate.shapes import Image, Images
 
 Loss = Literal["l2", "inner"]
+
+Counted = Float[Tensor, "units rows columns"]
+"""The maps of one image, or how much each place of them counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Goal:
     network: Network
     view: View
     original: Image
-    wanted: Float[Tensor, "units rows columns"]
-    mask: Float[Tensor, "units rows columns"]
+    wanted: Counted
+    mask: Counted
     loss: Loss
 
     @property
@@ -106,7 +110,8 @@ def goal_of(
 
     Raises:
         AddressError: If the layer does not exist, or has no units.
-        MethodError: If there is no such loss, the mask does not fit, or all that counts is 0.
+        MethodError: If there is no such loss, the mask does not fit, the layer has no gradient, or
+            what counts of it is 0, or not finite.
     """
     if loss not in get_args(Loss):
         msg = f"no loss {loss!r}; there are {', '.join(get_args(Loss))}"
@@ -115,30 +120,60 @@ def goal_of(
         msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
         raise MethodError(msg)
     channels, height, width = image.shape
+    lost = int((~torch.isfinite(image)).sum())
+    if lost:
+        msg = f"the image has {lost} value(s) of {image.numel()} that are not finite"
+        raise MethodError(msg)
     view = View(network, [network.layers.whole(layer).address], (channels, height, width))
     name = view.names[0]
-    with torch.inference_mode(mode=False), torch.no_grad():
+    with torch.inference_mode(mode=False):
         original = image.to(device=network.device, dtype=network.dtype).clone()
-        wanted = view(original[None])[name][0]
-        chosen = torch.ones_like(wanted)
-        if mask is not None:
-            try:
-                chosen = mask.to(wanted).expand_as(wanted).clone()
-            except RuntimeError as error:
-                msg = (
-                    f"the mask has shape {tuple(mask.shape)}, the maps of {name} have "
-                    f"{tuple(wanted.shape)} (units, rows, columns); give it that shape"
-                )
-                raise MethodError(msg) from error
+        with torch.enable_grad():
+            maps = view(original[None].requires_grad_())[name]
+        check_reachable(maps, name)
+        wanted = maps.detach()[0]
+        chosen = torch.ones_like(wanted) if mask is None else _fitting(mask, wanted, name)
         wanted = (wanted.clamp(min=0) if rectified else wanted) * chosen
-    if not bool(wanted.any()):
-        part = "" if mask is None else ", where the mask is,"
+        goal = Goal(network, view, original, wanted, chosen, loss)
+        _check_square(goal, "for this image" if mask is None else "where the mask is")
+    return goal
+
+
+def _fitting(mask: Tensor, maps: Counted, name: str) -> Counted:
+    """Return a mask in the shape of some maps.
+
+    Raises:
+        MethodError: If it does not fit.
+    """
+    try:
+        return mask.to(maps).expand_as(maps).clone()
+    except RuntimeError as error:
         msg = (
-            f"{name}{part} is 0 everywhere for this image: there is nothing to meet, and no error "
-            "can be normalised by it; take another image, or a layer before"
+            f"the mask has shape {tuple(mask.shape)}, the maps of {name} have "
+            f"{tuple(maps.shape)} (units, rows, columns); give it that shape"
+        )
+        raise MethodError(msg) from error
+
+
+def _check_square(goal: Goal, where: str) -> None:
+    """Refuse activations that no error can be normalised by.
+
+    Raises:
+        MethodError: If so.
+    """
+    if not math.isfinite(goal.square):
+        msg = (
+            f"{goal.layer} has no finite square {where}: no error can be normalised by it; look "
+            "for what is not finite, or too large, in the network and the mask"
         )
         raise MethodError(msg)
-    return Goal(network, view, original, wanted, chosen, loss)
+    if not goal.square:
+        none = "too small to be squared" if bool(goal.wanted.any()) else "0 everywhere"
+        msg = (
+            f"{goal.layer} is {none} {where}: there is nothing to meet, and no error can be "
+            "normalised by it; take another image, or a layer before"
+        )
+        raise MethodError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +181,20 @@ class InversionFrame:
     """The state of an inversion at one step.
 
     Attributes:
-        step: How many steps are done; 0 again where a descent diverged and began anew, slower.
-        steps: How many there will be, of all batches of restarts.
+        step: How many steps are done; fewer again where some restarts diverged, so that the others
+            of their batch began anew without them.
+        steps: How many there will be, of all batches of restarts; a batch more for those that
+            diverged, once they are known.
         images: Of the batch at work, in network space.
         losses: Their loss (for "l2" the normalised error); under jitter, of what the network saw.
         energies: The priors added.
-        best: The best image so far of each restart that has begun.
+        best: The best image so far of each restart that has begun, and not diverged since.
         best_energies: Their energies.
-        seed: Of the first restart.
+        seeds: Their seeds, ascending.
+        slowed: Factor of the published rates of each: 1, or less where those diverged.
+        seed: Of the first restart of all.
         goal: What is to be met.
-        settings: How.
+        settings: How; of the batch at work.
     """
 
     step: int
@@ -165,6 +204,8 @@ class InversionFrame:
     energies: Float[Tensor, " images"]
     best: Float[Tensor, "restarts channels height width"]
     best_energies: Float[Tensor, " restarts"]
+    seeds: tuple[int, ...]
+    slowed: tuple[float, ...]
     seed: int
     goal: Goal
     settings: Settings
@@ -173,7 +214,9 @@ class InversionFrame:
 def descend(
     goal: Goal, settings: Settings, *, restarts: int, seed: int, start: Image | None = None
 ) -> Generator[InversionFrame, None, None]:
-    """Run all restarts, as many at once as memory allows.
+    """Run all restarts, as many at once as memory allows; each as if it were alone.
+
+    Those that diverge are run again behind the others, at half the rates.
 
     Args:
         goal: What is to be met.
@@ -182,61 +225,82 @@ def descend(
         seed: Of the first one; the next has the next.
         start: What to start from, in network space; the settings' own start if None.
 
-    Yields:
-        A frame for each step, and one before the first of each phase.
+    Returns:
+        A frame for each step, and one before the first of each phase. Going through them raises a
+        MethodError if there is no gradient, or the energy stops being finite at any rate.
 
     Raises:
-        MethodError: If there is no restart, or no gradient, or the energy stops being finite.
+        MethodError: If there is no restart.
     """
     if restarts < 1:
         msg = f"restarts={restarts}: an inversion starts at least once"
         raise MethodError(msg)
-    together = goal.view.batch(restarts)
-    firsts = range(0, restarts, together)
-    done: list[InversionFrame] = []
-    for number, first in enumerate(firsts):
-        seeds = range(seed + first, seed + min(first + together, restarts))
-        frame = None
-        for frame in _batch(goal, settings, seeds, start):
-            best, best_energies = frame.best, frame.best_energies
-            if done:
-                best = torch.cat([*(one.best for one in done), best])
-                best_energies = torch.cat([*(one.best_energies for one in done), best_energies])
-            yield replace(
-                frame,
-                step=number * settings.steps + frame.step,
-                steps=len(firsts) * settings.steps,
-                best=best,
-                best_energies=best_energies,
-                seed=seed,
-            )
-        done += [frame] if frame else []
+    return _descend(goal, settings, range(seed, seed + restarts), start)
 
 
-def _batch(
+def _descend(
     goal: Goal, settings: Settings, seeds: Sequence[int], start: Image | None
 ) -> Generator[InversionFrame, None, None]:
-    """Run some restarts together, at half the rates again and again if they diverge."""
-    while True:
-        try:
-            yield from _attempt(goal, settings, seeds, start)
-        except DivergedError as error:
-            settings = settings.slower(error)
-        else:
-            return
+    together, done, kept = goal.view.batch(len(seeds)), 0, dict[int, _Best]()
+    left, first = list(seeds), seeds[0]
+    while left:
+        slow, slower = list[int](), settings
+        while left:
+            batch, now = left[:together], kept
+            batches = done + math.ceil(len(left) / together) + math.ceil(len(slow) / together)
+            try:
+                for frame in _attempt(goal, settings, batch, start):
+                    now = kept | _bests(frame)
+                    yield replace(
+                        _with(frame, now),
+                        step=done * settings.steps + frame.step,
+                        steps=batches * settings.steps,
+                        seed=first,
+                    )
+            except DivergedError as error:
+                slower = settings.slower(error)
+                slow += [batch[k] for k in error.images]
+                left = [one for one in left if one not in slow]
+            else:
+                kept, done, left = now, done + 1, left[together:]
+        left, settings = sorted(slow), slower
+
+
+_Best = tuple[Image, Tensor, float]
+"""The best image of a restart, its energy, and the factor of its rates."""
+
+
+def _bests(frame: InversionFrame) -> dict[int, _Best]:
+    ones = zip(frame.seeds, frame.best, frame.best_energies, frame.slowed, strict=True)
+    return {seed: (image, energy, slowed) for seed, image, energy, slowed in ones}
+
+
+def _with(frame: InversionFrame, bests: Mapping[int, _Best]) -> InversionFrame:
+    """Return a frame with the best images of all restarts, not of its own alone."""
+    seeds = tuple(sorted(bests))
+    if seeds == frame.seeds:
+        return frame
+    images, energies, slowed = zip(*(bests[seed] for seed in seeds), strict=True)
+    return replace(
+        frame,
+        best=torch.stack(images),
+        best_energies=torch.stack(energies),
+        seeds=seeds,
+        slowed=slowed,
+    )
 
 
 def _attempt(
     goal: Goal, settings: Settings, seeds: Sequence[int], start: Image | None
 ) -> Generator[InversionFrame, None, None]:
-    space, jitter = goal.space, torch.Generator().manual_seed(seeds[0])
+    space, jitter = goal.space, [torch.Generator().manual_seed(seed) for seed in seeds]
     images, done = _first(goal, settings.phases[0], settings, seeds, start), 0
     for phase in settings.phases:
         with torch.inference_mode(mode=False):
             objective = goal.objective(settings.scale)
             canvas = Pixels(phase.around(images) if done else images, space)
         best = best_energies = first = torch.empty(0)
-        for frame in ascend(goal.view, canvas, objective, phase.recipe(), generator=jitter):
+        for frame in ascend(goal.view, canvas, objective, phase.recipe(jitter)):
             images = phase.middle(frame.images)
             energies = (frame.penalties - frame.values) / settings.scale
             first = energies if frame.step == 0 else first
@@ -256,6 +320,8 @@ def _attempt(
                 energies=energies,
                 best=best,
                 best_energies=best_energies,
+                seeds=tuple(seeds),
+                slowed=(settings.slowed,) * len(seeds),
                 seed=seeds[0],
                 goal=goal,
                 settings=settings,
@@ -275,7 +341,7 @@ def _check(first: Tensor, energies: Tensor, step: int) -> None:
             f"the energy grew from {float(first[far][0]):.3g} to {float(energies[far][0]):.3g} in "
             f"{step} steps: take smaller steps, or stronger priors"
         )
-        raise DivergedError(msg)
+        raise DivergedError(msg, far.nonzero().flatten().tolist())
 
 
 def _first(

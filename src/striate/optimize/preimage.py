@@ -30,7 +30,7 @@ from striate.errors import MethodError
 from striate.network.network import Network
 from striate.optimize.ascend import DivergedError, Recipe
 from striate.optimize.prior import ClipColour, Penalty, Regularizer, alpha_norm, total_variation
-from striate.optimize.transform import crop
+from striate.optimize.transform import Transform, crop
 from striate.optimize.update import ForgettingAdaGrad, Momentum, Update
 
 Size = tuple[int, int, int]
@@ -71,14 +71,18 @@ class Phase:
     regularizers: tuple[Regularizer, ...] = ()
     slack: int = 0
 
-    def recipe(self) -> Recipe:
-        """Return how to ascend; the frame behind the last step is one more."""
+    def recipe(self, generators: Sequence[torch.Generator]) -> Recipe:
+        """Return how to ascend; the frame behind the last step is one more.
+
+        Args:
+            generators: Of the jitter, one for each image.
+        """
         return Recipe(
             steps=self.steps + 1,
             update=self.update,
             penalties=self.penalties,
             regularizers=self.regularizers,
-            transforms=(crop(self.slack),) if self.slack else (),
+            transforms=(_crops(self.slack, generators),) if self.slack else (),
             redirected=0,
         )
 
@@ -152,7 +156,7 @@ def share_of_depth(network: Network, layer: str) -> float:
 
 
 def settings_named(
-    name: str,
+    name: str | Settings,
     network: Network,
     layer: str,
     size: Size,
@@ -164,7 +168,8 @@ def settings_named(
     """Return the published settings for a layer.
 
     Args:
-        name: "cvpr2015", "cvpr2015-shallow", "ijcv2016" or "ijcv2016-caricature".
+        name: "cvpr2015", "cvpr2015-shallow", "ijcv2016" or "ijcv2016-caricature"; settings of one's
+            own are returned as they are.
         network: The network.
         layer: Address of the layer.
         size: (channels, height, width) of the image.
@@ -179,8 +184,20 @@ def settings_named(
         The settings.
 
     Raises:
-        MethodError: If there are none of that name, or fewer than one step.
+        MethodError: If there are none of that name, fewer than one step, or the weight is not
+            finite or below 0; nor may that of the features be 0. If there is a weight or number
+            of steps beside settings of one's own.
     """
+    if isinstance(name, Settings):
+        given = {"steps": steps, "weight": weight}
+        said = [f"{knob}={value}" for knob, value in given.items() if value is not None]
+        if said:
+            msg = (
+                f"{' and '.join(said)} cannot change settings of one's own: leave it out, and give "
+                "them other phases, or name a preset"
+            )
+            raise MethodError(msg)
+        return name
     makers = {
         "cvpr2015": partial(_cvpr2015, counts=(100, 200, 100)),
         "cvpr2015-shallow": partial(_cvpr2015, counts=(200, 200, 200, 200)),
@@ -195,6 +212,7 @@ def settings_named(
         raise MethodError(msg)
     if weight is None:
         weight = _weight(name, share_of_depth(network, layer))
+    _check(name, weight)
     return makers[name](name, network, layer, size, weight=weight, steps=steps, beta=beta)
 
 
@@ -203,6 +221,24 @@ def _weight(name: str, share: float) -> float:
         return 1.0
     by_depth = (1.0, 10.0, 100.0) if name == "cvpr2015" else (300.0, 100.0, 20.0)
     return by_depth[(share > 6 / 20) + (share > 12 / 20)]
+
+
+def _check(name: str, weight: float) -> None:
+    """Refuse a weight that nothing would come of.
+
+    Raises:
+        MethodError: If so.
+    """
+    features = name.startswith("ijcv2016")
+    if math.isfinite(weight) and (weight > 0 if features else weight >= 0):
+        return
+    known = (
+        "of the features, above 0: the papers' 1, 20, 100 or 300"
+        if features
+        else "of total variation, 0 or more: the papers' 1, 10 or 100"
+    )
+    msg = f"weight={weight}: for {name!r} it is a finite number, {known}"
+    raise MethodError(msg)
 
 
 def _cvpr2015(
@@ -262,7 +298,7 @@ def _ijcv2016(
             ((6.5 / _LENGTH) ** beta / pixels, partial(total_variation, beta=beta)),
             (_LENGTH**-alpha / pixels, partial(alpha_norm, alpha=alpha, colours=True)),
         )
-        update = ForgettingAdaGrad(((rate, steps),))
+        update = ForgettingAdaGrad(rate)
         return Phase(steps, update, penalties, (ClipColour(_LONGEST),), slack)
 
     slack = max(round(_stride(network, layer) / 4), 1) - 1
@@ -270,6 +306,20 @@ def _ijcv2016(
     if not still:
         phases.pop()
     return Settings(name, weight, weight, start, tuple(phases))
+
+
+def _crops(pixels: int, generators: Sequence[torch.Generator]) -> Transform:
+    """Cut as `crop` does, each image by a generator of its own: none depends on its company."""
+    one = crop(pixels)
+
+    def function(images: Canvases, _generator: torch.Generator) -> Canvases:
+        if len(generators) == 1:
+            return one(images, generators[0])
+        # Slices of the whole batch would each cost a gradient as large as the batch.
+        parts = zip(torch.split(images, 1), generators, strict=True)
+        return torch.cat([one(image, generator) for image, generator in parts])
+
+    return function
 
 
 def _shares(counts: Sequence[int], steps: int) -> tuple[int, ...]:

@@ -136,14 +136,15 @@ class Momentum:
 class ForgettingAdaGrad:
     """``G <- keep G + g^2``; ``m <- keep m + g / (1 / rate + sqrt G)``; ``x + m``.
 
-    When the rate changes, the momentum is lost and ``G`` stays, as in the authors' code.
+    The rate is one for all steps: the authors start their function anew for each rate, with both
+    memories empty. (Within a call it would lose the momentum at a new rate, and keep ``G``.)
 
     Attributes:
-        rates: Pairs of a rate and how many steps it holds; the last one holds on.
+        rate: Learning rate.
         keep: Share of both memories that stays.
     """
 
-    rates: tuple[tuple[float, int], ...]
+    rate: float
     keep: float = 0.9
 
     def begin(self, parameters: Sequence[Tensor]) -> Step:
@@ -151,12 +152,11 @@ class ForgettingAdaGrad:
         squares = [torch.zeros_like(parameter) for parameter in parameters]
         memory = [torch.zeros_like(parameter) for parameter in parameters]
 
-        def step(gradients: Sequence[Tensor], number: int) -> None:
-            rate, changed = rate_at(self.rates, number)
+        def step(gradients: Sequence[Tensor], _number: int) -> None:
             for k, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
                 squares[k].mul_(self.keep).addcmul_(gradient, gradient)
-                memory[k].mul_(0.0 if changed else self.keep)
-                memory[k].add_(gradient / (1 / rate + squares[k].sqrt()))
+                memory[k].mul_(self.keep)
+                memory[k].add_(gradient / (1 / self.rate + squares[k].sqrt()))
                 parameter.add_(memory[k])
 
         return step
