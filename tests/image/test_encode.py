@@ -11,7 +11,12 @@ from PIL import Image
 
 from striate.errors import ImageError
 from striate.image.decode import decode
-from striate.image.encode import encode, save
+from striate.image.encode import (
+    checked_kind,
+    encode,
+    save,
+    save_moving,
+)
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (7, 5, 3), np.uint8)
 SMOOTH = np.add.outer(np.arange(32), np.arange(32))[..., None].repeat(3, 2).astype(np.uint8)
@@ -71,6 +76,50 @@ def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
             save(PICTURE, tmp_path / name)
     with pytest.raises(ImageError, match="no folder"):
         save(PICTURE, tmp_path / "no" / "a.png")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    for ask in (checked_kind, lambda path: save(PICTURE, path)):
+        with pytest.raises(ImageError, match="is a folder"):
+            ask(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("size", [(16384, 2), (2, 16384)])
+def test_what_is_too_large_for_webp_is_said_before_and_after_the_work(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path, large = tmp_path / "a.webp", np.zeros((*size, 3), np.uint8)
+    said = f"{size[0]} x {size[1]} pixels .* 16383"
+    with pytest.raises(ImageError, match=said + r".*\.png.*more columns"):
+        checked_kind(path, size)
+    with pytest.raises(ImageError, match=said + r".*\.png.*more columns"):
+        save(large, path)
+    with pytest.raises(ImageError, match=said + ".*moving.*more columns"):
+        checked_kind(path, size, moving=True)
+    with pytest.raises(ImageError, match=said + ".*moving.*more columns"):
+        save_moving([large], path)
+    assert checked_kind(tmp_path / "a.png", size) == "png"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_webp_is_written(tmp_path: Path) -> None:
+    size = (16383, 1)
+    assert checked_kind(tmp_path / "a.webp", size) == "webp"
+    save(np.zeros((*size, 3), np.uint8), tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as image:
+        assert image.size == size[::-1]
+
+
+def test_a_moving_picture_takes_pictures_as_they_come(tmp_path: Path) -> None:
+    frames = (np.full((6, 9, 3), level, np.uint8) for level in (0, 100, 200))
+    save_moving(frames, tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as moving:
+        assert (moving.n_frames, moving.size) == (3, (9, 6))
+    with pytest.raises(ImageError, match="no picture"):
+        save_moving([], tmp_path / "b.webp")
+    with pytest.raises(ImageError, match=r"is a \.webp"):
+        save_moving([PICTURE], tmp_path / "b.png")
 
 
 def test_i3_a_name_of_255_bytes_can_be_saved(tmp_path: Path) -> None:

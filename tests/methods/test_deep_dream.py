@@ -1,7 +1,10 @@
 """Deep dream against the notebook retold in numpy, and what must not change it."""
 
 import itertools
-from collections.abc import Sequence
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -197,6 +200,66 @@ def test_a_unit_or_any_objective_may_take_the_layers_place() -> None:
     less = striate.deep_dream(network, image, -unit("3:2"), octaves=2)
     assert less.after > less.before
     assert -less.after < -less.before < one.after
+
+
+def test_a_dream_keeps_no_frame_but_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+    seen: list[weakref.ref[Tensor]] = []
+
+    def watched(*given: object, **knobs: object) -> Iterator[module.DreamFrame]:
+        for frame in deep_dream_frames(*given, **knobs):  # type: ignore[arg-type]
+            seen.append(weakref.ref(frame.images))
+            alive.append(sum(one() is not None for one in seen))
+            yield frame
+
+    monkeypatch.setattr(module, "deep_dream_frames", watched)
+    found = striate.deep_dream(around(), picture(12, 10), "3", octaves=2, steps=20)
+    assert len(alive) == 42
+    assert max(alive) <= 3
+    assert found.image.shape == (3, 12, 10)
+
+
+def test_a_dream_that_is_left_early_has_the_originals_size() -> None:
+    network, image = around(), picture(12, 10)
+    frames = list(deep_dream_frames(network, image, "3", octaves=2, steps=5))
+    begun = module.finished(frames[0])
+    assert torch.allclose(begun.image, image * STD + MEAN, atol=1e-12)
+    assert begun.after == pytest.approx(begun.before)
+    early, late = (module.finished(frames[k]) for k in (5, 6))
+    assert (frames[5].octave, frames[6].octave) == (0, 1)
+    assert early.image.shape == (3, 12, 10)
+    # The next octave begins with it.
+    assert torch.allclose(early.image, late.image, atol=1e-12)
+    assert early.before == begun.before < early.after
+
+
+def test_a_neuron_inside_an_objective_must_be_there_in_each_octave() -> None:
+    network, image = around(), picture(12, 10)
+    assert striate.deep_dream(network, image, unit("3:1@8,6"), octaves=2).after > 0
+    with pytest.raises(MethodError, match=r"3:1@11,9 cannot be had of an octave of 9 x 7 pixels"):
+        striate.deep_dream(network, image, unit("3:1@11,9"), octaves=2)
+
+
+def test_a_guide_that_the_layer_cannot_see_is_refused() -> None:
+    conv = nn.Sequential(nn.Conv2d(3, 4, 5))
+    network = striate.load(conv, image_size=(12, 10), mean=(MEAN,), std=(STD,))
+    image = picture(12, 10).float()
+    with pytest.raises(MethodError, match=r"guide of shape \(3, 2, 1\)"):
+        striate.deep_dream(network, image, "0", octaves=1, guide=image[:, :2, :1])
+    # Where types are checked, as in tests, nobody gets this far with other axes than the image's.
+    code = """
+import torch, striate
+network = striate.load(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), image_size=(12, 10))
+image = torch.zeros(3, 12, 10)
+for guide in (image[None], image[:1]):
+    try:
+        striate.deep_dream(network, image, "0", octaves=1, guide=guide)
+    except striate.MethodError as error:
+        print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    for shape in ("(1, 3, 12, 10)", "(1, 12, 10)"):
+        assert f"guide of shape {shape}: " in told.stdout, told.stderr
 
 
 def test_what_cannot_be_dreamt_is_said() -> None:

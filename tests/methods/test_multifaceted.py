@@ -1,5 +1,8 @@
 """A unit with two templates: groups are pure, two means find both, one start finds one."""
 
+import weakref
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +11,8 @@ import striate
 from networks import HAND_MADE
 from optimize.test_cluster import rand_index
 from striate.errors import AddressError, MethodError
-from striate.methods.multifaceted import Facets, finished, multifaceted_frames
+from striate.methods import multifaceted as module
+from striate.methods.multifaceted import FacetFrame, Facets, finished, multifaceted_frames
 from striate.network.network import Network
 from striate.optimize import maximize
 from striate.optimize.facets import aligned, read_by
@@ -152,7 +156,7 @@ def test_facets_of_a_unit_with_a_map(seeded: torch.Generator) -> None:
 
 @pytest.mark.parametrize("unit", ["3:2", "6:1"])
 @pytest.mark.parametrize("size", [24, 56])
-def test_canvases_that_no_crop_serves_get_images_of_their_size(
+def test_canvases_that_no_crop_serves_lie_in_whole_images(
     unit: str, size: int, seeded: torch.Generator
 ) -> None:
     module = nn.Sequential(
@@ -162,9 +166,29 @@ def test_canvases_that_no_crop_serves_get_images_of_their_size(
     network = striate.load(module, image_size=(40, 40))
     images = torch.randn((6, 3, 40, 40), generator=seeded)
     images = torch.cat([images, images.roll(5, 3)])
-    found = striate.multifaceted(network, unit, images, facets=2, steps=8, size=size)
-    assert found.images.shape == found.starts.shape == (2, 3, size, size)
+    found = striate.multifaceted(network, unit, images, facets=2, steps=30, size=size)
+    assert found.images.shape == found.starts.shape == (2, 3, max(size, 40), max(size, 40))
+    assert found.picture(1).shape == found.start(1).shape == (3, size, size)
     assert (found.activations > found.start_activations).all()
+
+
+def test_patches_of_a_canvas_inside_the_image_show_its_neuron_what_excited_the_unit(
+    seeded: torch.Generator,
+) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.Conv2d(6, 4, 3))
+    network = striate.load(module, image_size=(41, 41))
+    images = torch.randn((6, 3, 41, 41), generator=seeded)
+    # No neuron is left on a canvas smaller than the nine pixels that one sees.
+    (job,) = maximize.plan(network, ["2:1"], Preset("any", 1, Constant(1.0)), size=5)
+    assert job.embedded
+    top, left, _, _ = network.layers["2"].box(job.neurons[0].row, job.neurons[0].column)
+    assert job.corner == (top + 2, left + 2)
+    maps = network.record(images, ["2"])["2"][:, 1]
+    for patch, own, image in zip(aligned(network, job, images), maps, images, strict=True):
+        row, column, *_ = network.layers["2"].box(*divmod(int(own.argmax()), own.shape[1]))
+        assert torch.equal(patch, image[:, row + 2 : row + 7, column + 2 : column + 7])
+    (job,) = maximize.plan(network, ["2:1@0,16"], Preset("any", 1, Constant(1.0)), size=5)
+    assert torch.equal(aligned(network, job, images), images[:, :, 2:7, 34:39])
 
 
 def test_a_stop_keeps_what_is_there() -> None:
@@ -175,6 +199,62 @@ def test_a_stop_keeps_what_is_there() -> None:
     assert taken[-1].done == 10
     found = finished(taken[-1:])
     assert (found.activations > found.start_activations).all()
+
+
+def test_no_frame_is_kept_but_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+    seen: list[weakref.ref[Tensor]] = []
+
+    def watched(*given: object, **knobs: object) -> Iterator[FacetFrame]:
+        for frame in multifaceted_frames(*given, **knobs):  # type: ignore[arg-type]
+            seen.append(weakref.ref(frame.octave.middle))
+            alive.append(sum(one() is not None for one in seen))
+            yield frame
+
+    network, images, _ = planted()
+    monkeypatch.setattr(module, "multifaceted_frames", watched)
+    found = striate.multifaceted(network, "head:0", images, facets=2, steps=30)
+    assert len(alive) == 34
+    assert max(alive) <= 3
+    assert (found.activations > found.start_activations).all()
+
+
+def test_images_whose_codes_are_no_numbers_are_left_out() -> None:
+    network, images, _ = planted()
+    whole = striate.multifaceted(network, "head:0", images[2:], facets=2, steps=8)
+    spoilt = images.clone()
+    spoilt[0] = torch.nan
+    spoilt[1, 0, 0, 0] = torch.inf
+    found = striate.multifaceted(network, "head:0", spoilt, facets=2, steps=8)
+    assert found.members == tuple(tuple(k + 2 for k in group) for group in whole.members)
+    assert torch.equal(found.images, whole.images)
+    with pytest.raises(MethodError, match="20 of 20 images have no finite codes in relu"):
+        striate.multifaceted(network, "head:0", spoilt * torch.nan, facets=2)
+    spoilt[3:] = torch.nan
+    with pytest.raises(MethodError, match=r"19 of 20 images .* are left for 2"):
+        striate.multifaceted(network, "head:0", spoilt, facets=2)
+
+
+def test_centre_bias_needs_no_class_scores() -> None:
+    class OddOutput(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+
+        def forward(self, x: Tensor) -> tuple[int, Tensor]:
+            seen = torch.relu(self.conv(x))
+            return seen.shape[0], seen
+
+    network = striate.load(OddOutput(), image_size=(20, 20))
+    assert torch.isfinite(striate.centre_bias(network, ["conv:1"], steps=10).activations).all()
+
+
+def test_a_share_of_the_maximum_is_said_of_units_alone() -> None:
+    network = convolutional()
+    for address, shares in (("3:3", 1), ("3:3@4,5", 0)):
+        found = striate.centre_bias(network, [address], steps=5)
+        lines = found.described({"3:3": 2.0})
+        assert sum("of its maximum" in line for line in lines[0]) == shares
 
 
 @pytest.mark.parametrize(

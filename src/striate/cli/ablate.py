@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Device, Json
+from striate.cli.options import Device, Json, seed_option
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def ablate(  # noqa: PLR0913 - one parameter an option
     labels: Annotated[
         Path | None, typer.Option(help="CSV with their classes. [default: class folders]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the two halves and of random units.")] = 0,
+    seed: Annotated[int, seed_option("Of the two halves and of random units.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
     device: Device = None,
     json: Json = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Device
+from striate.cli.options import Device, seed_option
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def demo(
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where it goes.")] = Path("demo-atlas"),
     scenes: Annotated[int, typer.Option(min=10, help="How many scenes to draw.")] = 600,
-    seed: Annotated[int, typer.Option(help="Which scenes.")] = 2026,
+    seed: Annotated[int, seed_option("Which scenes.")] = 2026,
     device: Device = None,
     serve: Annotated[
         bool | None,

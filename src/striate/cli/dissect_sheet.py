@@ -29,8 +29,9 @@ def sheet(
     from striate.atlas.store.reader import Atlas
     from striate.dissection.results import Dissection
     from striate.dissection.sheet import detector_sheet
-    from striate.image.encode import save
+    from striate.image.encode import checked_kind, save
 
+    checked_kind(out)
     atlas = Atlas(folder)
     dissection = Dissection(atlas)
     dissection.layer(atlas.layer(layer).address)

@@ -18,7 +18,7 @@ from striate.cli.dissect_options import (
     Upsampling,
     sets,
 )
-from striate.cli.options import Device, Globs, Json
+from striate.cli.options import Device, Globs, Json, seed_option
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def rotate_command(  # noqa: PLR0913 - one parameter an option
         list[float] | None,
         typer.Option(min=0, max=1, help="How far; may be repeated. [default: 0, 0.2, ... 1]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Which rotation.")] = 0,
+    seed: Annotated[int, seed_option("Which rotation.")] = 0,
     quantile: Quantile = 0.005,
     ratio: Ratio = 2,
     upsampling: Upsampling = "field",
@@ -85,7 +85,7 @@ def control_command(  # noqa: PLR0913 - one parameter an option
     *,
     layers: Globs = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Of random weights; may be repeated. [default: 0]")
+        list[int] | None, seed_option("Of random weights; may be repeated. [default: 0]")
     ] = None,
     quantile: Quantile = 0.005,
     ratio: Ratio = 2,

@@ -1,12 +1,15 @@
 """``striate dream``: a picture changed until a layer sees more of what it sees in it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, with_network
-from striate.cli.progress import ProgressLine
+from striate.cli.options import Load, seed_option, with_network
+from striate.cli.wish import go_through
+
+if TYPE_CHECKING:
+    from striate.methods.deep_dream import DreamFrame
 
 
 @with_network
@@ -22,24 +25,34 @@ def dream(  # noqa: PLR0913 - one parameter an option
     steps: Annotated[int, typer.Option(min=0, help="In each octave.")] = 10,
     step: Annotated[float, typer.Option(min=0, help="Mean change of a value, of 255.")] = 1.5,
     jitter: Annotated[int, typer.Option(min=0, help="Pixels.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of the jitter.")] = 0,
+    seed: Annotated[int, seed_option("Of the jitter.")] = 0,
 ) -> None:
-    """Let a layer dream (Mordvintsev et al.); larger pictures by --resize and --crop."""
+    """Let a layer dream (Mordvintsev et al.); larger pictures by --resize and --crop.
+
+    Ctrl-C keeps the dream so far.
+    """
     from striate.image.encode import checked_kind, save
     from striate.image.render import image_picture
     from striate.methods.deep_dream import deep_dream_frames, finished
 
     checked_kind(out)
     loaded = load()
-    with ProgressLine("steps") as line:
-        for frame in deep_dream_frames(
-            loaded, loaded.read(image), layer, octaves=octaves, scale=scale, steps=steps,
-            jitter=jitter, step=step, guide=None if guide is None else loaded.read(guide),
-            seed=seed,
-        ):  # fmt: skip
-            if frame.step:
-                line.counted(frame.step, frame.steps)
-    found = finished(frame)
-    save(image_picture(found.image.expand(3, -1, -1)), out)
-    typer.echo(f"{found.objective}: {found.before:.4g} before, {found.after:.4g} after")
-    typer.echo(str(out))
+    run = deep_dream_frames(
+        loaded, loaded.read(image), layer, octaves=octaves, scale=scale, steps=steps,
+        jitter=jitter, step=step, guide=None if guide is None else loaded.read(guide), seed=seed,
+    )  # fmt: skip
+    last: list[DreamFrame] = []
+
+    def write() -> None:
+        (frame,) = last
+        found = finished(frame)
+        typer.echo(f"{found.objective}: {found.before:.4g} before, {found.after:.4g} after")
+        if frame.step < frame.steps:
+            typer.echo(f"stopped in octave {frame.octave + 1} of {octaves}")
+        save(image_picture(found.image.expand(3, -1, -1)), out)
+        typer.echo(str(out))
+
+    def take(frame: "DreamFrame") -> None:
+        last[:] = [frame]
+
+    go_through(run, take, write, lambda frame: (frame.step, frame.steps))

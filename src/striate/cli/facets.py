@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from striate.cli.progress import ProgressLine
-from striate.cli.wish import Wish, go_through
+from striate.cli.wish import Wish, check_room, go_through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from striate.methods.multifaceted import FacetFrame
     from striate.network.address import Address
     from striate.network.network import Network
-    from striate.optimize.maximize import Job
+    from striate.optimize.job import Job
 
 _EACH = 25
 """Images a facet: the mean takes fifteen, and groups are not of one size."""
@@ -52,8 +52,8 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
 
     def write() -> None:
         found, space = finished(list(last.values())), Space.of(network)
-        layer, address = network.layers.resolve(asked)
-        said = found.described({f"{layer.address}:{address.unit}": strongest[0][1]})
+        _, address = network.layers.resolve(asked)
+        said = found.described({str(address): strongest[0][1]})
         photographs = space.pixels(given.to(space.mean)).clamp(0, 1)
         shown, titles, lines = [], [], []
         for index, members in enumerate(found.members):
@@ -70,6 +70,9 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
                 shown.append(torch.ones(3, 8, 8))
                 titles.append("")
                 lines.append([])
+        for member in sorted(set(range(len(strongest))) - set(sum(found.members, ()))):
+            name = atlas.image_names[strongest[member][0]]
+            typer.echo(f"{name} is in no facet: its codes are not finite", err=True)
         save(sheet(shown, titles, lines, space, columns=2 + _SHOWN), wish.out)
         typer.echo(str(wish.out))
 
@@ -88,19 +91,21 @@ def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
         known: Largest activation of units on real images, by address.
     """
     from striate.image.encode import save
-    from striate.methods.multifaceted import centre_bias_frames, finished
+    from striate.methods.multifaceted import CANVAS, centre_bias_frames, finished
+    from striate.optimize.job import plan
     from striate.optimize.sheet import sheet
     from striate.optimize.space import Space
 
+    check_room(plan(network, wish.addresses, CANVAS, size=wish.size), wish)
     last: dict[Job, FacetFrame] = {}
 
     def write() -> None:
         found = finished(list(last.values()))
         titles, lines = [str(address) for address in found.addresses], found.described(known)
         pictures = [found.picture(k) for k in range(len(titles))]
-        save(sheet(pictures, titles, lines, Space.of(network), columns=wish.columns), wish.out)
         for title, said in zip(titles, lines, strict=True):
             typer.echo(f"{title}: {', '.join(said)}")
+        save(sheet(pictures, titles, lines, Space.of(network), columns=wish.columns), wish.out)
         typer.echo(str(wish.out))
 
     run = centre_bias_frames(

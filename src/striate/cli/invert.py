@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, with_network
+from striate.cli.options import Load, seed_option, with_network
 from striate.cli.wish import go_through
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def invert(
         float | None,
         typer.Option(help="Of smoothness (ijcv2016: of the features). [default: by depth]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
+    seed: Annotated[int, seed_option("Of the noise to start from.")] = 0,
 ) -> None:
     """Invert layers (Mahendran & Vedaldi): pictures that they respond to as to this one.
 

@@ -1,19 +1,19 @@
 """``striate maximize``: the images that units like best."""
 
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, with_network
-from striate.cli.wish import Wish, go_through
+from striate.cli.options import Load, seed_option, with_network
+from striate.cli.wish import Wish, check_room, go_through
 
 if TYPE_CHECKING:
     from striate.methods.activation_maximization import MaximizationFrame
     from striate.network.network import Network
 
-_FRAMES = 60
 _EVERYWHERE = "--size, --steps, --seed and --columns"
 _Search = Annotated[
     int | None, typer.Option("--search", min=1, metavar="N", help="Try N random settings instead.")
@@ -40,7 +40,7 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     preset: Annotated[
         str, typer.Option(help="modern, yosinski-1 to -4, erhan, simonyan or centre-bias.")
     ] = "modern",
-    seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
+    seed: Annotated[int, seed_option("Of the noise to start from.")] = 0,
     size: Annotated[int | None, typer.Option(min=1, help="Side of the canvas in pixels.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="[default: the preset's]")] = None,
     diversity: Annotated[int, typer.Option(min=1, help="Unlike images of each unit.")] = 1,
@@ -62,7 +62,7 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     from striate.image.encode import checked_kind
 
     checked_kind(out)
-    _check_moving(video)
+    _check_moving(video, out)
     given = {
         "--search": search,
         "--facets": facets,
@@ -96,35 +96,54 @@ def _ascended(
     known: dict[str, float],
 ) -> None:
     """Make one image, or a few unlike ones, of each unit; a stop keeps the best so far."""
-    from striate.image.encode import save, save_moving
-    from striate.methods.activation_maximization import activation_maximization_frames, finished
-    from striate.optimize.ascend import Frame
-    from striate.optimize.maximize import Job
+    from striate.image.encode import checked_kind, save, save_moving
+    from striate.methods.activation_maximization import (
+        MaximizationFrame,
+        activation_maximization_frames,
+        finished,
+    )
+    from striate.optimize.job import plan
     from striate.optimize.presets import preset_named
     from striate.optimize.sheet import Film, sheet
     from striate.optimize.space import Space
 
-    taken = preset_named(preset).steps if wish.steps is None else wish.steps
+    chosen, asked = preset_named(preset), [a for a in wish.addresses for _ in range(diversity)]
+    jobs = plan(network, asked, chosen, size=wish.size, together=diversity)
+    check_room(jobs, wish)
+    taken = chosen.steps if wish.steps is None else wish.steps
+    space, last = Space.of(network), deque[MaximizationFrame](maxlen=1)
+    film = Film(space, jobs, taken, columns=wish.columns)
+    if video is not None:
+        checked_kind(video, film.size, moving=True)
+        if film.thinned:
+            told = f"--video shows one step in {film.every}: more would take too much memory"
+            typer.echo(told, err=True)
     run = activation_maximization_frames(
         network, wish.addresses, preset=preset, seed=wish.seed, size=wish.size, steps=wish.steps,
         diversity=diversity,
     )  # fmt: skip
-    space, last = Space.of(network), dict[Job, Frame]()
-    film = Film(space, every=max(taken // _FRAMES, 1))
 
     def write() -> None:
-        made = finished(network, last, preset=preset, seed=wish.seed, steps=taken)
+        (found,) = last
+        for address, reason in found.failures.items():
+            typer.echo(f"no image of {address}: {reason}", err=True)
+        if not found.last:
+            return
+        made = finished(
+            network, found.last, failures=found.failures, preset=preset, seed=wish.seed, steps=taken
+        )
         titles, lines = [str(address) for address in made.addresses], made.described(known)
         pictures = [made.picture(k) for k in range(len(titles))]
-        save(sheet(pictures, titles, lines, space, columns=wish.columns), wish.out)
-        if video is not None:
-            save_moving(film.pictures(wish.columns), video)
+        # First: a picture that cannot be written must not cost the numbers.
         for title, said in zip(titles, lines, strict=True):
             typer.echo(f"{title}: {', '.join(said)}")
+        save(sheet(pictures, titles, lines, space, columns=wish.columns), wish.out)
+        if video is not None:
+            save_moving(film.pictures(found.last), video)
         typer.echo(str(wish.out))
 
     def take(found: "MaximizationFrame") -> None:
-        last[found.job] = found.frame
+        last.append(found)
         if video is not None:
             film.add(found.job, found.frame.step, found.frame.images)
 
@@ -164,16 +183,20 @@ def _way(given: Mapping[str, object], addresses: list[str]) -> str:
     return way
 
 
-def _check_moving(video: Path | None) -> None:
+def _check_moving(video: Path | None, out: Path) -> None:
     """Refuse a name for the moving picture before long work.
 
     Raises:
-        BadParameter: If it is of another format.
+        BadParameter: If it is the picture's.
+        ImageError: If it cannot be written.
     """
     from striate.image.encode import checked_kind
 
-    if video is not None and checked_kind(video) != "webp":
-        msg = f"{str(video)!r}: a moving picture is a .webp file"
+    if video is None:
+        return
+    checked_kind(video, moving=True)
+    if video.resolve() == out.resolve():
+        msg = f"--video and -o are one file, {str(video)!r}: name two"
         raise typer.BadParameter(msg)
 
 

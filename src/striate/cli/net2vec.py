@@ -8,7 +8,7 @@ import typer
 
 from striate.cli.default_group import DefaultGroup
 from striate.cli.dissect_options import Concepts, Folder, More, sets
-from striate.cli.options import Device, Json
+from striate.cli.options import Device, Json, seed_option
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def learn(  # noqa: PLR0913 - one parameter an option
         float, typer.Option(help="Share of activations that count as active.")
     ] = 0.005,
     ratio: Annotated[int, typer.Option(min=1, help="Pixels of the input for one of a mask.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of first weights and order.")] = 0,
+    seed: Annotated[int, seed_option("Of first weights and order.")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="Learn anew.")] = False,
     device: Device = None,
 ) -> None:
@@ -150,7 +150,7 @@ def picture(
     layer: OneLayer = None,
     task: Task = "segmentation",
     steps: Annotated[int | None, typer.Option(min=1, help="[default: the preset's]")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise to start from.")] = 0,
+    seed: Annotated[int, seed_option("Of the noise to start from.")] = 0,
     device: Device = None,
 ) -> None:
     """Make an image that a layer sees along a concept's vector, and beside it its best unit's."""

@@ -33,6 +33,32 @@ Globs = Annotated[
     ),
 ]
 
+_LAST_SEED = 2**63 - 1
+"""The largest that torch, numpy and an atlas's file can all hold."""
+
+
+def _checked_seed(given: Any) -> Any:
+    """Return a seed, or several, or None.
+
+    Raises:
+        BadParameter: If no generator takes one.
+    """
+    for seed in given if isinstance(given, list) else [given or 0]:
+        if not 0 <= seed <= _LAST_SEED:
+            msg = f"{seed} is no seed; take a number from 0 to {_LAST_SEED}"
+            raise typer.BadParameter(msg)
+    return given
+
+
+def seed_option(text: str) -> Any:
+    """Return an option ``--seed`` for a number, or for a list of them.
+
+    Args:
+        text: What is random.
+    """
+    return typer.Option("--seed", help=text, callback=_checked_seed)
+
+
 Load = Callable[..., Any]
 """Loads the network that the options name, on a device if they name none: see `with_network`."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from striate.cli.wish import Wish, go_through
+from striate.cli.wish import Wish, check_room, go_through
 
 if TYPE_CHECKING:
     from striate.network.network import Network
@@ -31,12 +31,17 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
         finished,
         hyperparameter_search_frames,
     )
+    from striate.optimize.job import plan
+    from striate.optimize.settings import drawn
     from striate.optimize.sheet import sheet
     from striate.optimize.space import Space
 
     if table is not None and (table.suffix.lower() != ".csv" or not table.parent.is_dir()):
         msg = f"{str(table)!r}: a table is a .csv file in a folder that exists"
         raise typer.BadParameter(msg)
+    # All settings have the canvas of the first.
+    jobs = plan(network, wish.addresses, drawn(0, wish.seed).preset(), size=wish.size)
+    check_room(jobs, wish, count)
     space = None if wish.steps is None else {"steps": {wish.steps: 1}}
     tried: tuple[Tried, ...] = ()
 

@@ -23,6 +23,7 @@ Applies to:
 """
 
 import math
+from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
@@ -147,8 +148,9 @@ def deep_dream(
     Raises:
         AddressError: If the layer does not exist, or has no units.
         MethodError: If the network cannot run at an octave's size, a knob is out of its range, a
-            neuron is asked for (its place means nothing at other sizes), or a guide is given for
-            other than a layer.
+            neuron is asked for (its place means nothing at other sizes), an objective's neuron is
+            not there at an octave's size, or a guide is given for other than a layer or cannot be
+            seen by it.
 
     Example:
         >>> import striate
@@ -159,10 +161,11 @@ def deep_dream(
         >>> dream.sizes, dream.after > dream.before
         (((11, 11), (16, 16)), True)
     """
-    *_, last = deep_dream_frames(
+    frames = deep_dream_frames(
         network, image, target, octaves=octaves, scale=scale, steps=steps, jitter=jitter,
         step=step, guide=guide, seed=seed,
     )  # fmt: skip
+    (last,) = deque(frames, maxlen=1)
     return finished(last)
 
 
@@ -237,21 +240,25 @@ def zoomed(
 
 
 def finished(frame: DreamFrame) -> DeepDream:
-    """Measure what a dream has come to; its last frame has the original's size.
+    """Measure what a dream has come to.
 
     Args:
         frame: Of `deep_dream_frames`.
 
     Returns:
-        The image as it is now, and what the objective is for it and for the original at its size.
+        The image as it is now, what it has gained in a smaller octave enlarged to the original's
+        size; and what the objective is for it and for the original.
     """
     plan, space = frame._plan, Space.of(frame._plan.network)  # noqa: SLF001 - its own module
-    shown = space.pixels(frame.images).clamp(0, 1)
-    view = plan.views[frame.octave]
+    images, view, original = frame.images, plan.views[-1], plan.bases[-1]
     with torch.no_grad():
+        if frame.octave < len(plan.bases) - 1:
+            gained = images - plan.bases[frame.octave]
+            images = original + zoomed(gained, (original.shape[2], original.shape[3]))
+        shown = space.pixels(images).clamp(0, 1)
         before, after = (
-            float(plan.objective(view(images) if view.names else {}, images))
-            for images in (plan.bases[frame.octave], space.network(shown))
+            float(plan.objective(view(seen) if view.names else {}, seen))
+            for seen in (original, space.network(shown))
         )
     return DeepDream(
         image=shown[0],
@@ -310,10 +317,28 @@ def _objective(
     if address.unit is not None:
         msg = f"{target} is a unit; a guide goes with its whole layer: write {layer.address}"
         raise MethodError(msg)
-    channels, height, width = guide.shape
-    view = View(network, [layer.address], (channels, height, width))
-    known = guide.to(device=network.device, dtype=network.dtype)[None]
-    return guided(layer.address, view(known)[layer.address][0])
+    return guided(layer.address, _seen(network, layer.address, guide))
+
+
+def _seen(network: Network, address: str, guide: Guide) -> Tensor:
+    """Return what a layer sees in a guide.
+
+    Raises:
+        MethodError: If the guide is no image, or the network cannot run on it.
+    """
+    shape = tuple(guide.shape)
+    if len(shape) != 3:
+        msg = f"a guide of shape {shape}: a guide is one image, (channels, height, width)"
+        raise MethodError(msg)
+    try:
+        view = View(network, [address], shape)
+        return view(guide.to(device=network.device, dtype=network.dtype)[None])[address][0]
+    except (NetworkError, RuntimeError) as error:
+        msg = (
+            f"{network.name} cannot run on a guide of shape {shape}: take a larger one, with "
+            f"{network.image_size[0]} channels ({error})"
+        )
+        raise MethodError(msg) from error
 
 
 def guided(address: str, guide: Float[Tensor, "units rows columns"]) -> Objective:
@@ -341,20 +366,27 @@ def guided(address: str, guide: Float[Tensor, "units rows columns"]) -> Objectiv
 
 
 def _view(network: Network, objective: Objective, base: Images) -> View:
-    """Return the view of an octave, having seen that it runs.
+    """Return the view of an octave, having seen that it and the objective run.
 
     Raises:
-        MethodError: If it does not.
+        MethodError: If they do not.
     """
     channels, rows, columns = base.shape[1:]
     try:
         view = View(network, list(objective.layers), (channels, rows, columns))
-        if view.names:
-            view(base)
+        maps = view(base) if view.names else {}
     except (NetworkError, RuntimeError) as error:
         msg = (
             f"{network.name} cannot run on an octave of {rows} x {columns} pixels: take fewer "
             f"octaves, or an image of another size ({error})"
+        )
+        raise MethodError(msg) from error
+    try:
+        objective(maps, base)
+    except IndexError as error:
+        msg = (
+            f"{objective} cannot be had of an octave of {rows} x {columns} pixels: take fewer "
+            f"octaves, or units instead of neurons ({error})"
         )
         raise MethodError(msg) from error
     return view

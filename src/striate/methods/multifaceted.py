@@ -28,6 +28,7 @@ Applies to:
     convolutions, steps are long there, and colours become garish.
 """
 
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ from striate.optimize.space import Space
 from striate.optimize.update import MeanStep
 from striate.shapes import Box, Image, Images
 
-_CANVAS = Preset("multifaceted", 1, MeanStep(1.0))
+CANVAS = Preset("multifaceted", 1, MeanStep(1.0))
 """Says which neuron is meant and how large a canvas is; nothing else of it is used."""
 
 _NOISE = (175.0, 8.0)
@@ -74,7 +75,7 @@ class Facets:
         starts: What each ascent began with, likewise.
         start_activations: What the starts reach, likewise.
         members: Of each facet, the given images that belong to it, the most typical first; none
-            with centre bias.
+            with centre bias. An image whose codes are not finite belongs to no facet.
         averaged: The mean of so many of them, at most, is the start.
         codes: The layer whose codes were clustered; "pixels" where the unit's own convolution reads
             the image; "" with centre bias.
@@ -205,8 +206,8 @@ def multifaceted(
 
     Raises:
         AddressError: If an address does not exist.
-        MethodError: If there are fewer different images than facets, their size is not the
-            network's, the address is a whole layer, or the layer has no gradient.
+        MethodError: If there are fewer different images with finite codes than facets, their size
+            is not the network's, the address is a whole layer, or the layer has no gradient.
 
     Example:
         >>> import striate
@@ -217,11 +218,11 @@ def multifaceted(
         >>> found.images.shape, sum(map(len, found.members))
         (torch.Size([2, 3, 2, 2]), 6)
     """
-    *_, last = multifaceted_frames(
+    frames = multifaceted_frames(
         network, address, images, facets=facets, codes=codes, averaged=averaged, seed=seed,
         size=size, steps=steps,
     )  # fmt: skip
-    return finished([last])
+    return finished(list(deque(frames, maxlen=1)))
 
 
 def multifaceted_frames(
@@ -253,7 +254,7 @@ def multifaceted_frames(
             "read them with network.read"
         )
         raise MethodError(msg)
-    (job,) = maximize.plan(network, [address] * facets, _CANVAS, size=size, together=facets)
+    (job,) = maximize.plan(network, [address] * facets, CANVAS, size=size, together=facets)
     with torch.inference_mode(mode=False):
         found = grouped(network, job, images, averaged=averaged, seed=seed, codes=codes)
     phases = shortened(FROM_MEANS, steps)
@@ -315,7 +316,7 @@ def centre_bias_frames(
     if not addresses or (steps is not None and steps < 1):
         msg = f"{len(addresses)} addresses, steps={steps}: at least one of each is needed"
         raise MethodError(msg)
-    jobs = maximize.plan(network, addresses, _CANVAS, size=size)
+    jobs = maximize.plan(network, addresses, CANVAS, size=size)
     space, plans = Space.of(network), []
     for job in jobs:
         drawn = torch.stack([

@@ -14,11 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, fx
 from torch.nn import functional
 
+from striate.errors import MethodError
 from striate.network.layers import Layer
 from striate.network.network import Network
 from striate.network.operations import data_inputs, operation
 from striate.optimize.cluster import k_means, principal
-from striate.optimize.maximize import Job
+from striate.optimize.job import Job
 from striate.optimize.view import View
 from striate.shapes import Images
 
@@ -34,7 +35,8 @@ class Groups:
 
     Attributes:
         means: Of the most typical images of each group, in network space, of the canvas's size.
-        members: Of each group, its images, the most typical first.
+        members: Of each group, its images, the most typical first; an image whose codes are not
+            finite is in none.
         codes: The layer whose codes were compared, or "pixels".
     """
 
@@ -68,7 +70,7 @@ def grouped(
 
     Raises:
         AddressError: If there is no such layer.
-        MethodError: If there are fewer different images than groups.
+        MethodError: If there are fewer different images with finite codes than groups.
     """
     given = images.to(device=network.device, dtype=network.dtype)
     if tuple(given.shape[1:]) != job.whole:
@@ -79,11 +81,20 @@ def grouped(
     if layer is None:
         vectors = patches.flatten(1)
     else:
-        seen = _seen(network, layer, patches, job.size)
+        seen = _seen(job.view(network, [layer]), patches)
         vectors = torch.cat([maps.flatten(2).double().mean(2) for maps in seen])
-    vectors = principal(vectors.double().cpu(), _COMPONENTS)
+    vectors = vectors.double().cpu()
+    sound = vectors.isfinite().all(1).nonzero().flatten()
+    if len(sound) < min(len(job.places), len(images)):
+        msg = (
+            f"{len(images) - len(sound)} of {len(images)} images have no finite codes in "
+            f"{layer or PIXELS}: too few are left for {len(job.places)} facets; give others, or "
+            "the codes of a layer before it"
+        )
+        raise MethodError(msg)
+    vectors = principal(vectors[sound], _COMPONENTS)
     found = k_means(vectors, len(job.places), torch.Generator().manual_seed(seed))
-    members = found.members(vectors)
+    members = tuple(tuple(sound[list(one)].tolist()) for one in found.members(vectors))
     means = torch.stack([patches[list(group[:averaged])].mean(0) for group in members])
     return Groups(means, members, layer or PIXELS)
 
@@ -98,24 +109,26 @@ def aligned(network: Network, job: Job, images: Images) -> Float[Tensor, "images
 
     Returns:
         Images of the canvas's size, the mean where they look past a border. Where a unit has no
-        map, or one neuron of it was asked for, the images themselves.
+        map, or one neuron of it was asked for, what each image has in the canvas's place.
     """
     asked, neuron = job.asked[0], job.neurons[0]
     layer = network.layers_at(job.whole)[neuron.layer]
     stride = layer.receptive_field.stride
     if asked.row is not None or neuron.row is None or neuron.column is None or stride is None:
-        return images
+        top, left, bottom, right = job.box
+        return images[:, :, top:bottom, left:right]
+    corner = job.corner if job.embedded else (0, 0)
     patches = images.new_zeros((len(images), *job.size))
     peaks: list[int] = []
-    for maps in _seen(network, neuron.layer, images, job.whole):
+    for maps in _seen(View(network, [neuron.layer], job.whole), images):
         peaks += maps[:, neuron.unit or 0].flatten(1).argmax(1).tolist()
     for patch, image, peak in zip(patches, images, peaks, strict=True):
         row, column = divmod(peak, layer.map_size[1])
-        here, there = _overlap(round((row - neuron.row) * stride[0]), job.size[1], job.whole[1])
-        left, right = _overlap(
-            round((column - neuron.column) * stride[1]), job.size[2], job.whole[2]
-        )
-        patch[:, here, left] = image[:, there, right]
+        top = corner[0] + round((row - neuron.row) * stride[0])
+        left = corner[1] + round((column - neuron.column) * stride[1])
+        rows, image_rows = _overlap(top, job.size[1], job.whole[1])
+        columns, image_columns = _overlap(left, job.size[2], job.whole[2])
+        patch[:, rows, columns] = image[:, image_rows, image_columns]
     return patches
 
 
@@ -166,9 +179,6 @@ def _back(node: fx.Node) -> Iterator[fx.Node]:
         queue.extend(new)
 
 
-def _seen(
-    network: Network, layer: str, images: Images, size: tuple[int, int, int]
-) -> Iterator[Tensor]:
-    view = View(network, [layer], size)
+def _seen(view: View, images: Images) -> Iterator[Tensor]:
     for part in torch.split(images, view.batch(_TOGETHER)):
-        yield view(part)[layer]
+        yield view(part)[view.names[0]]

@@ -26,16 +26,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from striate.network.address import Address
+from striate.errors import NetworkError
 from striate.network.network import Network
 from striate.optimize.ascend import REDIRECTED_STEPS, Frame, Recipe, ascend
 from striate.optimize.canvas import Pixels
 from striate.optimize.denoise import denoised
-from striate.optimize.maximize import Job
+from striate.optimize.job import Job
 from striate.optimize.objective import Objective, Seen, custom, units
 from striate.optimize.space import Space
 from striate.optimize.update import Step
-from striate.optimize.view import View
 from striate.shapes import Images
 
 _Sized = Float[Tensor, "images channels _ _"]
@@ -221,7 +220,7 @@ def through(
 
     Args:
         network: The network.
-        job: From `striate.optimize.maximize.plan`: the units, and the size of the windows.
+        job: From `striate.optimize.job.plan`: the units, and the size of the windows.
         start: In network space, of the job's size.
         phases: In their order.
         generators: One for each image.
@@ -238,8 +237,8 @@ def through(
     for number, phase in enumerate(phases):
         with torch.inference_mode(mode=False), torch.no_grad():
             canvas = Window(grown(whole, phase.scale), space, job.size[1:], phase, generators)
-        objective = _objective(network, job.neurons, phase)
-        view = View(network, list(objective.layers), job.size)
+        objective = _objective(network, job, phase)
+        view = job.view(network, list(objective.layers))
         recipe = Recipe(
             phase.steps + 1,
             update=_Ramp(phase, pixels),
@@ -254,9 +253,9 @@ def through(
             done += 1
 
 
-def _objective(network: Network, neurons: Sequence[Address], phase: Phase) -> Objective:
-    layer, chosen = neurons[0].layer, units(neurons, "centre")
-    if not phase.probability or layer != network.scores:
+def _objective(network: Network, job: Job, phase: Phase) -> Objective:
+    layer, chosen = job.neurons[0].layer, units(job.neurons, job.place)
+    if not phase.probability or layer != _scores(network):
         return chosen
 
     def function(seen: Seen, images: Images) -> Tensor:
@@ -265,6 +264,13 @@ def _objective(network: Network, neurons: Sequence[Address], phase: Phase) -> Ob
         return chosen({layer: maps.log_softmax(1) if maps.shape[1] > 1 else maps}, images)
 
     return custom([layer], function, "log-probabilities")
+
+
+def _scores(network: Network) -> str | None:
+    try:
+        return network.scores
+    except NetworkError:
+        return None
 
 
 def shortened(phases: Sequence[Phase], steps: int | None) -> tuple[Phase, ...]:
