@@ -33,7 +33,7 @@ from typing import Any
 import torch
 
 import striate
-from striate.image.folder import find_images
+from striate.image.folder import ImageFile, find_images
 from striate.methods.inversion import feature_spread, inversion
 from striate.network.network import Network
 from striate.optimize.space import Space
@@ -77,22 +77,22 @@ def parse() -> argparse.Namespace:
     return asked
 
 
-def spread_out(folder: Path, count: int) -> list[Path]:
+def spread_out(folder: Path, count: int) -> list[ImageFile]:
     """Return photographs at equal distances, ordered so that the first few are spread over all."""
-    files = [file.path for file in find_images(folder)]
+    files = find_images(folder)
     if len(files) < count:
         sys.exit(f"{folder} has {len(files)} photographs, {count} are asked for")
     chosen = files[:: len(files) // count][:count]
-    return sorted(chosen, key=lambda path: (chosen.index(path) * GOLDEN) % 1)
+    return sorted(chosen, key=lambda file: (chosen.index(file) * GOLDEN) % 1)
 
 
 def invert_all(
-    network: Network, photographs: list[Path], layers: list[str], asked: argparse.Namespace
+    network: Network, photographs: list[ImageFile], layers: list[str], asked: argparse.Namespace
 ) -> None:
     """Invert each photograph of this part from every layer, unless that is done."""
     part, parts = asked.part
     done = {key(line) for line in read_lines(asked.work)}
-    for number, path in enumerate(photographs):
+    for number, file in enumerate(photographs):
         image = None
         for layer in layers:
             plan = {
@@ -100,11 +100,11 @@ def invert_all(
                 "preset": asked.preset,
                 "steps": asked.steps,
                 "layer": layer,
-                "photograph": path.name,
+                "photograph": file.name,
             }
             if number % parts != part or key(plan) in done:
                 continue
-            image = network.read(path) if image is None else image
+            image = network.read(file.path) if image is None else image
             append(asked.work / f"{part}-of-{parts}.jsonl", plan | invert(network, image, plan))
             sys.stderr.write(f"{number + 1} of {len(photographs)}: {layer}\n")
 
@@ -151,14 +151,14 @@ def read_lines(folder: Path) -> list[Line]:
 
 
 def tabulate(
-    network: Network, photographs: list[Path], layers: list[str], asked: argparse.Namespace
+    network: Network, photographs: list[ImageFile], layers: list[str], asked: argparse.Namespace
 ) -> Line:
     """Return what was found for each layer, over the photographs that are done."""
     lines = {key(line): line for line in read_lines(asked.work)}
-    images = torch.stack([network.read(path) for path in photographs])
+    images = torch.stack([network.read(file.path) for file in photographs])
     flat = Space.of(network).centred().to_bytes(images).flatten(1).double()
     apart = fmean(torch.pdist(flat).tolist())
-    norms = dict(zip([path.name for path in photographs], flat.norm(dim=1).tolist(), strict=True))
+    norms = dict(zip([file.name for file in photographs], flat.norm(dim=1).tolist(), strict=True))
     rows = []
     for layer in layers:
         wanted = {(network.name, asked.preset, asked.steps, layer, name) for name in norms}

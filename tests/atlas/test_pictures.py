@@ -272,12 +272,12 @@ def test_a_run_that_is_stopped_anywhere_goes_on(
     write = illustrating.write
     left = 0
 
-    def sometimes(path: Path, picture: bytes) -> str:
+    def sometimes(path: Path, picture: bytes, **named: Path) -> str:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        return write(path, picture)
+        return write(path, picture, **named)
 
     monkeypatch.setattr(illustrating, "write", sometimes)
     stops = 0

@@ -197,6 +197,41 @@ def test_a_picture_that_is_gone_is_made_again_with_its_sheet(
     assert decode(whole).shape
 
 
+def test_an_atlas_that_is_moved_away_is_not_made_anew(
+    network: Network, atlas: Atlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.optimize.job.MOST", 2)
+    moved = atlas.folder.with_name("moved")
+
+    def move(done: int, total: int) -> None:
+        del total
+        if done >= 3 and not moved.exists():  # the first two of seven units are stored
+            atlas.folder.rename(moved)
+
+    with pytest.raises(AtlasError, match=r"atlas is not there any more. If it was moved"):
+        synthesize(network, atlas, FEW, progress=move)
+    assert not atlas.folder.exists()
+    found = synthesize(network, Atlas(moved), FEW)
+    assert (found.there, found.units) == (12, 12)
+    assert 0 < found.made < 12
+
+
+def test_numbers_alone_make_no_sheet(network: Network, atlas: Atlas) -> None:
+    synthesize(network, atlas, FEW, layers=["4"])
+    files, images = PictureFiles(atlas.home), numbers_of(atlas, "4")
+    for unit in range(5):
+        files.synthetic(1, unit).unlink()
+    files.layer_sheet(1, "synthetic", 0).unlink()
+    assert (len(images.made), SyntheticImages(atlas).stored(1)) == (5, {})
+    assert SyntheticImages(atlas).reached(1, 0) is None
+    how = "--layers 4 --preset erhan --seed 0 --steps 4` makes it as the layer's others"
+    for ask in (lambda p: p.layer_sheet(1, "synthetic", 0), lambda p: p.synthetic(1, 0)):
+        with pytest.raises(AddressError, match=how):
+            ask(Pictures(atlas, network))
+    shutil.rmtree(atlas.home / "pictures" / "synthetic" / "1")
+    assert synthesize(network, atlas, FEW).there == 12
+
+
 DAMAGE: dict[str, Callable[[str], str]] = {
     "cut": lambda text: text[:-3],
     "deep": lambda _: "[" * 100_000,
@@ -280,6 +315,9 @@ def test_settings_that_make_nothing_are_refused() -> None:
         settings_of("best", 0, None)
     with pytest.raises(MethodError, match="steps=0"):
         settings_of("modern", 0, 0)
+    for seed in (10**21, -(2**64)):
+        with pytest.raises(MethodError, match=f"seed={seed}: generators take"):
+            settings_of("modern", seed, None)
 
 
 def test_an_unfinished_atlas_has_none_and_gets_none(

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.cli.progress import ProgressLine
+
 OWN = """
 import torch
 from torch import nn
@@ -84,9 +86,75 @@ def test_without_the_option_there_are_none(striate_: Run, built: Path) -> None:
         code, _, err = striate_("illustrate", "built", *option)
         assert code == 2
         assert "add --maximize" in err
+    for seed in ("-1", "999999999999999999999"):
+        code, _, err = striate_("illustrate", "built", "--maximize", "--seed", seed)
+        assert code == 2
+        assert "is no seed" in err
     code, _, err = striate_("illustrate", "built", "--maximize", "--preset", "best")
     assert code == 2
     assert "no preset 'best'; there are modern" in err
+
+
+def test_images_are_looked_for_only_if_something_of_them_is_missing(
+    striate_: Run, built: Path
+) -> None:
+    assert striate_("illustrate", "built")[0] == 0
+    (built.parent / "images").rename(built.parent / "elsewhere")
+    code, out, err = striate_(*FEW)
+    assert code == 0, err
+    assert "9 synthetic images made" in out
+    (built / "pictures" / "units" / "0" / "1.webp").unlink()
+    code, _, err = striate_(*FEW)
+    assert code == 2
+    assert "no longer at" in err
+
+
+def test_an_atlas_that_is_moved_away_is_not_made_anew(
+    striate_: Run, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.optimize.job.MOST", 2)
+    shown = ProgressLine.counted
+
+    def counted(line: ProgressLine, done: int, total: int) -> None:
+        shown(line, done, total)
+        if (built / "pictures" / "synthetic" / "0.json").exists():
+            built.rename(built.with_name("moved"))
+
+    with monkeypatch.context() as moving:
+        moving.setattr(ProgressLine, "counted", counted)
+        code, _, err = striate_(*FEW)
+    assert code == 2
+    assert "built is not there any more. If it was moved" in err
+    assert not built.exists()
+    code, out, _ = striate_(*[*FEW[:1], "moved", *FEW[2:]])
+    assert code == 0
+    assert "7 synthetic images made, 9 of 14 units have one" in out
+
+
+def test_an_export_leaves_out_what_is_torn_and_says_how_it_is_made_again(
+    striate_: Run, built: Path
+) -> None:
+    made_so = ["--preset", "erhan", "--seed", "7", "--steps", "3"]
+    assert striate_("illustrate", "built", "--maximize", "--layers", "2", *made_so)[0] == 0
+    folder = built / "pictures" / "synthetic" / "1"
+    (folder / "3.webp").unlink()
+    (folder / "4.webp").write_bytes((folder / "4.webp").read_bytes()[:50])
+    code, out, err = striate_("export", "built", "site")
+    assert code == 0, err
+    command = "striate illustrate DIR --maximize --layers 2 --preset erhan --seed 7 --steps 3"
+    said = [line for line in err.splitlines() if "no synthetic image" in line]
+    assert said == [
+        f"2:{unit} has no synthetic image: `{command}` makes it as the layer's others were made"
+        for unit in (3, 4)
+    ]
+    there = {path.name for path in (built.parent / "site/pictures/synthetic/1").iterdir()}
+    assert there == {"0.webp", "1.webp", "2.webp"}
+    code, out, _ = striate_(*command.replace("DIR", "built").split()[1:])
+    assert "2 synthetic images made, 5 of 5 units have one (erhan, 3 steps, seed 7)" in out
+    code, _, err = striate_("export", "built", "site")
+    assert code == 0
+    assert "no synthetic image" not in err
+    assert len(list((built.parent / "site/pictures/synthetic/1").iterdir())) == 5
 
 
 def test_killed_it_goes_on(striate_: Run, built: Path) -> None:

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.atlas.engines.local import Progress
+from striate.cli.progress import ProgressLine
 from striate.demo.scenes import write_scenes
+from striate.methods.upconvnet.net import UpconvNet
 
 OWN = """
 import torch
@@ -146,7 +149,9 @@ def test_misfits_are_one_line(striate_: Run, place: Path, trained: Path, tmp_pat
     assert "is no UpconvNet" in bad(striate_, "invert", image, "own:make", image, "-o", out, *SIZE)
     train = ["train", "own:make", "images", *SIZE, *QUICK]
     assert "no layer '7'" in bad(striate_, *train, "--layer", 7, "-o", out)
-    assert "is no UpconvNet" in bad(striate_, *train, "--layer", 1, "-o", image)
+    assert "taken for an image" in bad(striate_, *train, "--layer", 1, "-o", image)
+    assert "is no UpconvNet" in bad(striate_, *train, "--layer", 1, "-o", place / "own.py")
+    assert "it is a folder" in bad(striate_, *train, "--layer", 1, "-o", place)
     assert "no folder" in bad(striate_, *train, "--layer", 1, "-o", tmp_path / "a" / "b")
     later = tmp_path / "x.gif"
     assert "'.gif'" in bad(striate_, "invert", "nothing", "own:nobody", image, "-o", later)
@@ -197,6 +202,44 @@ def test_the_embedded_inverse_goes_by_the_name_demo(
     command = ["invert", "demo", "own:make", place / "images" / "0.png", "-o", out, *SIZE]
     assert "image error" in good(striate_, *command)
     (place / "demo").unlink()
+    # A folder of that name does not.
+    (place / "demo").mkdir()
+    assert good(striate_, "invert", "demo", "demo", *images, "-o", out).splitlines() == said
+    (place / "demo").rmdir()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_done_is_kept(
+    striate_: Run, trained: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    out, shown = trained.with_name("stopped"), ProgressLine.passed
+
+    def passed(line: ProgressLine, progress: Progress) -> None:
+        shown(line, progress)
+        if progress.done == 2:
+            signal.raise_signal(number)
+
+    command = ["train", "own:make", "images", "--layer", "1", "-o", out, *SIZE, *QUICK]
+    with monkeypatch.context() as stopping:
+        stopping.setattr(ProgressLine, "passed", passed)
+        stopping.setattr("striate.cli.main.leave", sys.exit)
+        code, said, err = striate_(*command)
+    assert (code, said) == (128 + number, "")
+    assert err.endswith("stopped; what is done is kept, the same command goes on\n")
+    assert UpconvNet.load(out).steps == 2
+    assert "resumed from 2" in striate_(*command)[2]
+    assert out.read_bytes() == trained.read_bytes()
+
+
+@pytest.mark.parametrize("seed", [-1, 10**21])
+def test_seeds_that_no_generator_takes(striate_: Run, trained: Path, seed: int) -> None:
+    train = ["train", "own:make", "images", "--layer", "1", "-o", trained, *SIZE]
+    invert = ["invert", trained, "own:make", "images/0.png", "-o", "x.png", *SIZE]
+    for command in (train, invert):
+        code, _, err = striate_(*command, "--seed", seed)
+        assert code == 2
+        assert "--seed" in err
+        assert "Traceback" not in err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

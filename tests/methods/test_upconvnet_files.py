@@ -51,11 +51,8 @@ def test_an_interrupted_training_goes_on_bit_for_bit(network, folder, whole, tmp
     frames = frames_of(network, folder, checkpoint=path, save_every=every)
     begun = [next(frames) for _ in range(stop)]
     frames.close()
-    if every == 2 and stop == 1:
-        assert not path.exists()
     rest = facts(frames_of(network, folder, checkpoint=path, save_every=every))
-    saved = stop if every == 1 else max(k for k in (0, 2, 3, 5, 6, 8) if k <= stop)
-    assert facts(begun)[:saved] + rest == whole[0]
+    assert facts(begun) + rest == whole[0]
     assert path.read_bytes() == whole[1].read_bytes()
     assert sorted(tmp_path.iterdir()) == [path]
 
@@ -104,9 +101,9 @@ def test_another_training_is_refused(network, folder, whole, knobs, says):
 
 
 def test_other_images_or_weights_are_another_training(network, folder, whole, tmp_path):
-    with pytest.raises(striate.MethodError, match="images: "):
+    with pytest.raises(striate.MethodError, match="list of images differs"):
         frames_of(network, draw(tmp_path / "other", range(14)), checkpoint=whole[1])
-    with pytest.raises(striate.MethodError, match="fingerprint: "):
+    with pytest.raises(striate.MethodError, match="weights or graph"):
         frames_of(network_of(seed=2), folder, checkpoint=whole[1])
 
 
@@ -148,7 +145,8 @@ def test_killed_while_writing(network, folder, whole, tmp_path, fatal):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert run.returncode == -9, run.stderr
-    assert [file.name for file in tmp_path.iterdir() if file != path] == [f".{path.name}.part"]
+    left = {file.name for file in tmp_path.iterdir() if file != path}
+    assert left == {f".{path.name}.part", f".{path.name}.lock"}
     assert path.exists() == (fatal == 5)
     if path.exists():
         assert UpconvNet.load(path).steps == 2
@@ -219,10 +217,17 @@ def test_a_loss_that_is_no_number_ends_the_training(network, folder, tmp_path):
     assert UpconvNet.load(path, decoder=Breaks()).steps == seen[-1].upconvnet.steps == 6
 
 
-def test_weights_that_are_no_numbers_are_never_saved(network, folder, tmp_path):
-    path = tmp_path / "net.safetensors"
+def test_weights_that_are_no_numbers_are_never_saved(network, folder, tmp_path, monkeypatch):
+    path, real = tmp_path / "net.safetensors", torch.optim.Adam.step
+
+    def step(optimizer):
+        real(optimizer)
+        with torch.no_grad():
+            optimizer.param_groups[0]["params"][0].fill_(float("inf"))
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
     with pytest.raises(striate.MethodError, match="lower rate"):
-        list(frames_of(network, folder, checkpoint=path, rate=float("inf"), save_every=1))
+        list(frames_of(network, folder, checkpoint=path, save_every=1))
     assert not path.exists()
 
 

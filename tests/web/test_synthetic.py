@@ -118,6 +118,28 @@ def test_pictures_without_numbers_are_not_shown(app: FastAPI, folder: Path) -> N
     assert PictureFiles(folder).layer_sheet(0, "synthetic", 0).is_file()
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_numbers_without_pictures_are_not_told(app: FastAPI, folder: Path, torn: bool) -> None:
+    path = PictureFiles(folder).synthetic(0, 1)
+    content = path.read_bytes()
+    path.write_bytes(content[:50]) if torn else path.unlink()
+    unit = told(app, "layers/0/units/1")
+    assert (unit["synthetic"], unit["unsynthesized"]) == (None, None)
+    assert "activation_maximization" not in unit["python"]
+    reached = told(app, "layers/0")["synthetic"]
+    assert [value is None for value in reached] == [False, True, False, False, True]
+    found = ask(app, "/pictures/synthetic/0/1.webp")
+    assert found.status == 404
+    how = "--layers 1 --preset erhan --seed 0 --steps 3` makes it as the layer's others"
+    assert how in found.json()["detail"]
+    for unit in (0, 2, 3):
+        PictureFiles(folder).synthetic(0, unit).unlink()
+    assert told(app, "layers/0")["synthetic"] is None
+    found = ask(app, "/pictures/layers/0/synthetic/0.webp")
+    assert found.status == 404
+    assert how in found.json()["detail"]
+
+
 def test_what_is_made_while_the_page_is_served_appears(app: FastAPI, folder: Path) -> None:
     def revision() -> str:
         return str(ask(app, "/data/status.json").json()["revision"])
@@ -192,6 +214,42 @@ def test_images_that_change_during_an_export_end_it(
     export(folder, tmp_path / "site")
     there = (tmp_path / "site" / "pictures" / "synthetic" / "0" / "2.webp").exists()
     assert there is not gone
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_pictures_that_are_gone_are_left_out_of_an_export(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    monkeypatch.setattr("striate.web.export._STEP", 100)
+    gone = PictureFiles(folder).synthetic(0, 2)
+
+    def stop(done: int, total: int) -> None:
+        if done > total - 3:
+            raise KeyboardInterrupt
+
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            export(folder, tmp_path / "site", progress=stop)
+    gone.unlink()
+    found = export(folder, tmp_path / "site")
+    assert len(found.absent) == 1
+    assert found.absent[0].startswith("1:2 has no synthetic image: ")
+    there = {path.name for path in (tmp_path / "site/pictures/synthetic/0").iterdir()}
+    assert there == {"0.webp", "1.webp", "3.webp"}
+    assert b'"synthetic":null' in (tmp_path / "site/data/layers/0/units/2.json").read_bytes()
+    written = {path for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert len(written) == found.files
+
+
+def test_pictures_that_vanish_during_an_export_end_it(folder: Path, tmp_path: Path) -> None:
+    def lose(done: int, total: int) -> None:
+        del total
+        if done == 1:
+            PictureFiles(folder).synthetic(0, 2).unlink()
+
+    with pytest.raises(AtlasError, match=r"changed while it was exported.*same command again"):
+        export(folder, tmp_path / "site", progress=lose)
+    assert export(folder, tmp_path / "site").absent
 
 
 def test_they_are_no_reason_to_load_the_network(folder: Path) -> None:

@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 def illustrate(
     network: Network,
     atlas: Atlas,
-    paths: Sequence[Path],
+    paths: Sequence[Path] | None = None,
     *,
     layers: Sequence[str] | None = None,
     progress: Progress = lambda _done, _total: None,
@@ -43,7 +43,8 @@ def illustrate(
     Args:
         network: The atlas's network.
         atlas: The atlas, finished.
-        paths: File of each image, by id.
+        paths: File of each image, by id; None: found as the atlas's recipe says, if something is
+            missing that is made of them.
         layers: Addresses or globs; None for all layers of the atlas.
         progress: Called with the units done and in all.
         thumbnails: Called with the images done and in all.
@@ -109,10 +110,10 @@ def chosen_layers(atlas: Atlas, patterns: Sequence[str] | None) -> list[str]:
 class _Run:
     """One run over what is not stored yet."""
 
-    def __init__(self, network: Network, atlas: Atlas, paths: Sequence[Path]) -> None:
+    def __init__(self, network: Network, atlas: Atlas, paths: Sequence[Path] | None) -> None:
         self._network, self._atlas = network, atlas
-        self._originals = Originals(atlas, paths)
-        self._pictures = Pictures(atlas, network, originals=self._originals)
+        originals = None if paths is None else Originals(atlas, paths)
+        self._pictures = Pictures(atlas, network, originals=originals)
         self._files = PictureFiles(atlas.home)
 
     def all_of(self, chosen: Sequence[str], progress: Progress, thumbnails: Progress) -> int:
@@ -137,13 +138,13 @@ class _Run:
         def store(made: UnitPictures) -> None:
             strip = sheets.strip(made.crops, made.projections)
             side = max(made.crops[0].shape[:2]) if made.crops else 1
-            write(self._files.unit(row.number, made.unit), encoded(strip, side))
+            self._write(self._files.unit(row.number, made.unit), encoded(strip, side))
 
         for start in range(0, len(missing), _TOGETHER):
             pictures = unit_pictures(
                 self._network,
                 self._atlas,
-                self._originals,
+                self._pictures.originals(),
                 row.address,
                 missing[start : start + _TOGETHER],
                 side=sheets.strip_tile(self._atlas.plan.top),
@@ -155,7 +156,7 @@ class _Run:
             for page in range(UNITS.pages(row.units)):
                 path = self._files.layer_sheet(row.number, view, page)
                 if not is_stored(path):
-                    write(path, self._pictures.layer_sheet(row.number, view, page))
+                    self._write(path, self._pictures.layer_sheet(row.number, view, page))
 
     def _samples(self) -> None:
         """Store the sheets of samples of those 64 layers that all have strips."""
@@ -169,7 +170,7 @@ class _Run:
                 for unit in sheets.samples_of(self._atlas, row.address)
             ]
             if not is_stored(path) and all(strip.exists() for strip in strips):
-                write(path, self._pictures.samples(page))
+                self._write(path, self._pictures.samples(page))
 
     def _thumbnails(self, progress: Progress) -> None:
         images = self._atlas.images
@@ -180,10 +181,15 @@ class _Run:
             # Read here, in threads: and what cannot be read ends the run, rather than being grey
             # for ever after.
             seen = [image for image in shown if images[image].skipped is None]
+            # Once, before threads ask for them.
+            self._pictures.originals()
             for _ in in_threads(self._read, seen):
                 pass
-            write(self._files.thumbnails(page), self._pictures.thumbnails(page))
+            self._write(self._files.thumbnails(page), self._pictures.thumbnails(page))
             progress(shown.stop, len(images))
 
+    def _write(self, path: Path, content: bytes) -> None:
+        write(path, content, within=self._atlas.home)
+
     def _read(self, image: int) -> None:
-        self._originals.picture(image)
+        self._pictures.originals().picture(image)

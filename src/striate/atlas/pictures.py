@@ -115,7 +115,7 @@ class Pictures:
         path = self.files.synthetic(layer, unit)
         content = stored(path) if unit in self._synthetic.layer(layer).made else None
         if content is None:
-            raise AddressError(_not_made(f"{row.address}:{unit}"))
+            raise AddressError(self._synthetic.absent(layer, unit))
         return content
 
     def samples(self, page: int) -> bytes:
@@ -151,7 +151,7 @@ class Pictures:
         self._within("image", image, len(self._atlas.images), "the atlas")
 
         def make() -> bytes:
-            return encoded(self._images().shown(image), max(self._atlas.plan.image_size[1:]))
+            return encoded(self.originals().shown(image), max(self._atlas.plan.image_size[1:]))
 
         return self._answer(self.files.image(image), make)
 
@@ -203,7 +203,12 @@ class Pictures:
 
     # ------------------------------------------------------------------ what they are made from
 
-    def _images(self) -> Originals:
+    def originals(self) -> Originals:
+        """Return the images of the atlas.
+
+        Raises:
+            AtlasError: If they are not where they were.
+        """
         if self._originals is None:
             self._originals = Originals(self._atlas, image_paths(self._atlas))
         return self._originals
@@ -228,7 +233,7 @@ class Pictures:
     def _strip(self, row: LayerRow, unit: int) -> bytes:
         if not shown_entries(self._atlas, row.address)[unit]:
             return encoded(sheets.strip([], []), 1)
-        originals = self._images()
+        originals = self.originals()
         network = self.network() if row.unprojected is None else None
         (made,) = unit_pictures(
             network, self._atlas, originals, row.address, [unit], side=self._side
@@ -253,9 +258,9 @@ class Pictures:
         return encoded(UNITS.draw(places, len(units)), UNITS.tile)
 
     def _synthetic_sheet(self, row: LayerRow, page: int) -> bytes:
+        if not self._synthetic.any_stored(row.number):
+            raise AddressError(self._synthetic.absent(row.number))
         made = self._synthetic.layer(row.number).made
-        if not made:
-            raise AddressError(_not_made(row.address))
         whole = stored(self.files.layer_sheet(row.number, SYNTHETIC, page))
         if whole is not None:
             return whole
@@ -283,7 +288,7 @@ class Pictures:
     ) -> dict[int, Picture]:
         if not entries or row.unprojected is not None:
             return {}
-        originals, network, units = self._images(), self.network(), list(entries)
+        originals, network, units = self.originals(), self.network(), list(entries)
         first = [entries[unit][0] for unit in units]
         return {
             units[k]: projection_of(made, seen_box(row, first[k], originals.size), self._side)
@@ -294,7 +299,7 @@ class Pictures:
         self, row: LayerRow, entries: dict[int, list[Entry]], view: str
     ) -> tuple[dict[int, Picture], AtlasError | None]:
         """Return the first crop of units, or the mean of all; and why some are missing."""
-        originals, found = self._images(), {}
+        originals, found = self.originals(), {}
         trouble: AtlasError | None = None
         for unit, shown in entries.items():
             wanted = [entry for entry in shown if entry.value > 0] if view == "mean" else shown[:1]
@@ -325,7 +330,7 @@ class Pictures:
         return encoded(SAMPLES.draw(tiles, SAMPLES.columns * len(layers)), SAMPLES.tile)
 
     def _thumbnails(self, page: int) -> bytes:
-        originals, images = self._images(), self._atlas.images
+        originals, images = self.originals(), self._atlas.images
         shown = THUMBNAILS.items(page, len(images))
         tiles, trouble = {}, None
         for place, image in enumerate(shown):
@@ -338,7 +343,3 @@ class Pictures:
         if trouble is not None and not tiles:
             raise trouble
         return encoded(THUMBNAILS.draw(tiles, len(shown)), THUMBNAILS.tile)
-
-
-def _not_made(what: str) -> str:
-    return f"{what} has no synthetic image: `striate illustrate DIR --maximize` makes them"

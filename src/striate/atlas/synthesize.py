@@ -70,7 +70,7 @@ def settings_of(preset: str, seed: int, steps: int | None) -> Settings:
         steps: How many; the preset's if None.
 
     Raises:
-        MethodError: If there is no such preset, or no steps.
+        MethodError: If there is no such preset, no steps, or no such seed.
 
     Example:
         >>> settings_of("erhan", 0, None)
@@ -79,6 +79,9 @@ def settings_of(preset: str, seed: int, steps: int | None) -> Settings:
     taken = preset_named(preset).steps if steps is None else steps
     if taken < 1:
         msg = f"steps={taken}: at least one is needed"
+        raise MethodError(msg)
+    if not -(2**63) <= seed < 2**64:
+        msg = f"seed={seed}: generators take whole numbers of 64 bits, such as 0"
         raise MethodError(msg)
     return Settings(preset, seed, taken)
 
@@ -236,6 +239,7 @@ class _Layer:
             write(
                 self._files.synthetic(self._row.number, unit),
                 encoded(picture, max(picture.shape[:2])),
+                within=self._atlas.home,
             )
 
         for _ in in_threads(put, pictures):
@@ -269,11 +273,13 @@ class _Layer:
 
     def _draw_sheets(self) -> None:
         """Store the sheets of a layer that has images, as far as they are not stored."""
-        pictures = Pictures(self._atlas, self._network)
-        for page in range(UNITS.pages(self._row.units) if self._images.made else 0):
-            path = self._files.layer_sheet(self._row.number, SYNTHETIC, page)
+        pictures, number = Pictures(self._atlas, self._network), self._row.number
+        there = SyntheticImages(self._atlas).any_stored(number)
+        for page in range(UNITS.pages(self._row.units) if there else 0):
+            path = self._files.layer_sheet(number, SYNTHETIC, page)
             if not is_stored(path):
-                write(path, pictures.layer_sheet(self._row.number, SYNTHETIC, page))
+                sheet = pictures.layer_sheet(number, SYNTHETIC, page)
+                write(path, sheet, within=self._atlas.home)
 
 
 def _unit(address: Address) -> int:

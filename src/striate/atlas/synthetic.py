@@ -1,11 +1,13 @@
 """Synthetic images of an atlas's units as they are stored: each a picture with its numbers.
 
 The numbers of a layer are one file, written behind the pictures that they are of: a picture without
-numbers does not count. Before a picture is replaced its numbers go, so that none has another's.
+numbers does not count, nor do numbers whose picture is gone or torn. Before a picture is replaced
+its numbers go, so that none has another's.
 """
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from striate.atlas.picture_files import PictureFiles
+from striate.atlas.picture_files import PictureFiles, is_stored
 from striate.atlas.store.files import write
 from striate.atlas.store.kept import Kept
 from striate.atlas.store.reader import Atlas, LayerRow
@@ -88,15 +90,17 @@ class LayerImages:
 class SyntheticImages:
     """What is stored at this moment; any thread may ask. Of an unfinished atlas, nothing is.
 
+    `reached` and `stored` look for the pictures too; `layer` is what the numbers' file says.
+
     Args:
         atlas: The atlas.
     """
 
     def __init__(self, atlas: Atlas) -> None:
-        self._atlas, files = atlas, PictureFiles(atlas.home)
-        rows = list(atlas.layers.values())
+        self._atlas, self._files = atlas, PictureFiles(atlas.home)
+        self._rows = rows = list(atlas.layers.values())
         self._kept = Kept(
-            files.synthetic_numbers,
+            self._files.synthetic_numbers,
             lambda number, content: _from_json(content, atlas, rows[number]),
         )
 
@@ -104,6 +108,39 @@ class SyntheticImages:
         """Return what there is of a layer, by its number; files of other atlases do not count."""
         found = self._kept.now(number) if self._atlas.finished else None
         return LayerImages() if found is None else found
+
+    def reached(self, number: int, unit: int) -> Reached | None:
+        """Return what a unit's image reached; None if the unit has no number or no picture."""
+        known = self.layer(number).made.get(unit)
+        return known if is_stored(self._files.synthetic(number, unit)) else None
+
+    def stored(self, number: int) -> dict[int, Reached]:
+        """Return what each image of a layer reached; a number without its picture is none."""
+        return dict(self._stored(number))
+
+    def any_stored(self, number: int) -> bool:
+        """Return whether a layer has any image."""
+        return next(self._stored(number), None) is not None
+
+    def _stored(self, number: int) -> Iterator[tuple[int, Reached]]:
+        for unit, known in self.layer(number).made.items():
+            if is_stored(self._files.synthetic(number, unit)):
+                yield unit, known
+
+    def absent(self, number: int, unit: int | None = None) -> str:
+        """Say that a layer, or a unit of it, has no image, and which command makes it."""
+        layer, made = self._rows[number].address, self.layer(number).made
+        what = layer if unit is None else f"{layer}:{unit}"
+        counts = Counter(known.settings for known in made.values())
+        if not counts:
+            return f"{what} has no synthetic image: `striate illustrate DIR --maximize` makes them"
+        # Other settings would make all the others of the layer again.
+        most = counts.most_common(1)[0][0]
+        how = f"--preset {most.preset} --seed {most.seed} --steps {most.steps}"
+        return (
+            f"{what} has no synthetic image: `striate illustrate DIR --maximize --layers {layer} "
+            f"{how}` makes it as the layer's others were made"
+        )
 
     @property
     def revision(self) -> str:
@@ -125,7 +162,8 @@ def store_numbers(atlas: Atlas, row: LayerRow, images: LayerImages) -> None:
         "failed": _by_unit(images.failed),
     }
     content = json.dumps(said, allow_nan=False, separators=(",", ":"))
-    write(PictureFiles(atlas.home).synthetic_numbers(row.number), content.encode())
+    path = PictureFiles(atlas.home).synthetic_numbers(row.number)
+    write(path, content.encode(), within=atlas.home)
 
 
 def _by_unit(known: Mapping[int, Reached | Failure]) -> dict[str, Any]:

@@ -42,6 +42,10 @@ def export(
     _picture_concepts(atlas, device)
     with ProgressLine("files") as line:
         made = write_site(folder, site, progress=line.counted)
+    for absent in made.absent[:5]:
+        typer.echo(absent, err=True)
+    if len(made.absent) > 5:
+        typer.echo(f"... and {len(made.absent) - 5} more synthetic images are absent", err=True)
     typer.echo(f"{made.files} files, {made.bytes / 1e6:.1f} MB in {site}")
     typer.echo(f"look: python -m http.server -d {site}")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Device, Globs
+from striate.cli.options import Device, Globs, seed_option
 from striate.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def illustrate_command(
             help="Of synthetic images, as in maximize, not centre-bias. [default: modern]"
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of their noise. [default: 0]")] = None,
+    seed: Annotated[int | None, seed_option("Of their noise. [default: 0]")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="[default: the preset's]")] = None,
     device: Device = None,
 ) -> None:
@@ -43,7 +43,7 @@ def illustrate_command(
     stop it at any time. Images made with another preset, seed or number of steps are made again.
     """
     from striate.atlas.illustrate import illustrate
-    from striate.atlas.recipe import image_paths, network_of
+    from striate.atlas.recipe import network_of
     from striate.atlas.store.reader import Atlas
     from striate.atlas.synthesize import settings_of
     from striate.cli.memory import keep_memory
@@ -55,9 +55,8 @@ def illustrate_command(
     network = network_of(atlas, device)
     with ProgressLine("units") as units, ProgressLine("thumbnails") as thumbnails:
         made = illustrate(
-            network, atlas, image_paths(atlas), layers=layers, progress=units.counted,
-            thumbnails=thumbnails.counted,
-        )  # fmt: skip
+            network, atlas, layers=layers, progress=units.counted, thumbnails=thumbnails.counted
+        )
     typer.echo(f"{made} units illustrated in {folder / 'pictures'}")
     if maximize:
         _synthesize(network, atlas, settings, layers)
@@ -102,8 +101,9 @@ def sheet_command(
     from striate.atlas.recipe import image_paths, network_of
     from striate.atlas.sheet import sheet
     from striate.atlas.store.reader import Atlas
-    from striate.image.encode import save
+    from striate.image.encode import checked_kind, save
 
+    checked_kind(out)
     atlas = Atlas(folder)
     for address in addresses:
         atlas.layer(address)

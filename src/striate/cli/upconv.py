@@ -1,12 +1,13 @@
 """``striate upconv train``: train a network that guesses images from what a layer keeps."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from striate.cli.options import Load, with_network
+from striate.cli.options import Load, seed_option, with_network
 from striate.cli.progress import ProgressLine
 from striate.cli.upconv_invert import invert
 
@@ -33,7 +34,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     size: Annotated[int | None, typer.Option(min=1, help="Short side of the guesses.")] = None,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror images at random.")] = False,
     transform: Annotated[str, typer.Option(help="none, probabilities, top5 or rest.")] = "none",
-    seed: Annotated[int, typer.Option(help="Of first weights and order.")] = 0,
+    seed: Annotated[int, seed_option("Of first weights and order.")] = 0,
     restart: Annotated[
         bool, typer.Option("--restart/--resume", help="Begin anew, or go on where FILE was left.")
     ] = False,
@@ -51,7 +52,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         flip=flip, transform=transform, seed=seed, checkpoint=out, restart=restart,
     )  # fmt: skip
     began, before, last = time.monotonic(), None, None
-    with ProgressLine("batches") as line:
+    with closing(frames), ProgressLine("batches") as line:
         for last in frames:
             before = last.step - 1 if before is None else before
             seconds = time.monotonic() - began

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, with_network
+from striate.cli.options import Load, seed_option, with_network
 
 if TYPE_CHECKING:
     from striate.methods.upconvnet.net import Inversion, UpconvNet
@@ -26,7 +26,7 @@ def invert(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
     perturb: Annotated[list[str] | None, typer.Option(metavar="CHANGE", help=_CHANGES)] = None,
-    seed: Annotated[int, typer.Option(help="Of what is dropped.")] = 0,
+    seed: Annotated[int, seed_option("Of what is dropped.")] = 0,
 ) -> None:
     """Draw each image beside the guess, with its errors."""
     import torch
@@ -75,7 +75,7 @@ def _opened(file: Path, device: str) -> "UpconvNet":
     """Open a file, or the embedded inverse where no file is called ``demo``."""
     from striate.methods.upconvnet.net import UpconvNet
 
-    if str(file) == "demo" and not file.exists():
+    if str(file) == "demo" and not file.is_file():
         from striate.demo.upconv import demo_upconvnet
 
         return demo_upconvnet(device=device)

@@ -21,6 +21,7 @@ from striate.atlas.snapshot import open_atlas
 from striate.atlas.store.files import write
 from striate.atlas.store.lock import locked
 from striate.atlas.store.reader import Atlas
+from striate.atlas.synthetic import SyntheticImages
 from striate.dissection.pictures import ConceptPictures
 from striate.errors import AddressError, AtlasError
 from striate.web.site import AGAIN, INDEX, static_files
@@ -34,10 +35,18 @@ _STEP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote."""
+    """What an export wrote.
+
+    Attributes:
+        files: How many.
+        bytes: Of all.
+        absent: Units whose synthetic image is left out, as its file is gone or damaged, and which
+            command makes it again.
+    """
 
     files: int
     bytes: int
+    absent: tuple[str, ...] = ()
 
 
 def export(
@@ -137,7 +146,7 @@ def leaves(atlas: Atlas) -> Iterator[Leaf]:
 
 def _write(part: Path, atlas: Atlas, progress: Callable[[int, int], None]) -> Exported:
     marker = part / MARKER
-    identity = _identity(atlas)
+    identity, absent = _identity(atlas), tuple(_absent(atlas))
     todo = list(leaves(atlas))
     done, size = _done(marker, identity)
     if not done:
@@ -163,16 +172,24 @@ def _write(part: Path, atlas: Atlas, progress: Callable[[int, int], None]) -> Ex
     final = {"striate": __version__, "identity": identity, "atlas": atlas.plan.hash()}
     content = json.dumps({**final, "files": len(todo) + 1}).encode()
     write(marker, content)
-    return Exported(len(todo) + 1, size + len(content))
+    return Exported(len(todo) + 1, size + len(content), absent)
 
 
 def _identity(atlas: Atlas) -> str:
     """Return a hash of all that decides the files: the atlas, and this version of the page."""
-    told = f"{__version__} {Tree(atlas).revision} {atlas.plan.hash()}"
-    digest = hashlib.sha256(told.encode())
+    told = [__version__, Tree(atlas).revision, atlas.plan.hash(), *_absent(atlas)]
+    digest = hashlib.sha256(" ".join(told).encode())
     for name, file in static_files().items():
         digest.update(name.encode() + hashlib.sha256(file.content).digest())
     return digest.hexdigest()
+
+
+def _absent(atlas: Atlas) -> Iterator[str]:
+    """Say which synthetic images have a number and no picture."""
+    images = SyntheticImages(atlas)
+    for row in atlas.layers.values():
+        for unit in sorted(images.layer(row.number).made.keys() - images.stored(row.number).keys()):
+            yield images.absent(row.number, unit)
 
 
 def _check_unchanged(atlas: Atlas, identity: str) -> None:

@@ -84,7 +84,8 @@ def layer(findings: Findings, layer_number: int) -> Layer:
     names = findings.atlas.class_names
     best = sorted({index for index in columns["best_class"] if index is not None})
     images = findings.synthetic.layer(layer_number)
-    reached = {unit: known.activation for unit, known in images.made.items()}
+    stored = findings.synthetic.stored(layer_number)
+    reached = {unit: known.activation for unit, known in stored.items()}
     return Layer(
         **_facts(findings, row),
         columns=UnitColumns(

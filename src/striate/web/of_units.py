@@ -26,7 +26,7 @@ def unit(findings: Findings, layer: int, index: int) -> Unit:
     known, entries = whole.units[index], whole.shown[index]
     best = known["best_class"]
     images = findings.synthetic.layer(layer)
-    made = images.made.get(index)
+    made = findings.synthetic.reached(layer, index)
     address = Address(row.address, index)
     return Unit(
         address=str(address),

@@ -129,7 +129,7 @@ class Tree:
         for page in range(SAMPLES.pages(SAMPLES.columns * len(layers))):
             yield Leaf(f"pictures/samples/{page}.webp", partial(made.samples, page))
         for row in layers:
-            synthetic = self._findings.synthetic.layer(row.number).made
+            synthetic = self._findings.synthetic.stored(row.number)
             for view in (*VIEWS, SYNTHETIC) if synthetic else VIEWS:
                 for page in range(UNITS.pages(row.units)):
                     path = f"pictures/layers/{row.number}/{view}/{page}.webp"

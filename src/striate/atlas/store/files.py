@@ -31,23 +31,31 @@ def crash_point() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def write(path: Path, *content: bytes | memoryview, lasting: bool = True) -> str:
+def write(
+    path: Path,
+    *content: bytes | memoryview,
+    lasting: bool = True,
+    within: Path | None = None,
+) -> str:
     """Write a file, whole or not at all.
 
     Args:
         path: Where it goes.
         content: All of it, in one piece or several.
         lasting: Whether it must survive a power cut; a file for this process alone need not.
+        within: A folder above it, an atlas's, that must be there still: those between are made.
+            None: all are.
 
     Returns:
         The SHA-256 of the content.
 
     Raises:
-        AtlasError: If the disk is full or the folder cannot be written; what was there stays.
+        AtlasError: If the disk is full or the folder cannot be written, or is not there any more;
+            what was there stays.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(path, within)
         crash_point()
         with temporary.open("wb") as file:
             for piece in content:
@@ -64,6 +72,12 @@ def write(path: Path, *content: bytes | memoryview, lasting: bool = True) -> str
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if within is not None and not within.is_dir():
+            msg = (
+                f"cannot write {path}: {within} is not there any more. If it was moved, what is "
+                "done went with it: run the command again on where it is now"
+            )
+            raise AtlasError(msg) from error
         msg = (
             f"cannot write {path}: {error.strerror or error}. What is done is kept: make room, or "
             "make the folder writable, and run the same command again"
@@ -73,6 +87,15 @@ def write(path: Path, *content: bytes | memoryview, lasting: bool = True) -> str
     for piece in content:
         digest.update(piece)
     return digest.hexdigest()
+
+
+def _make_folders(path: Path, within: Path | None) -> None:
+    if within is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return
+    for folder in reversed([above for above in path.parents if within in above.parents]):
+        # Without its parents: a folder that was moved away is not made anew.
+        folder.mkdir(exist_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -13,17 +13,20 @@ Applies to:
     Every UpconvNet.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from striate.errors import MethodError
 from striate.files import write_whole
+from striate.image.folder import EXTENSIONS
 
 _FORMAT = 1
 
@@ -45,10 +48,67 @@ def write_checkpoint(
     if not path.parent.is_dir():
         msg = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first"
         raise MethodError(msg)
+    write_whole(path, _packed(facts, tensors))
+
+
+class Claim:
+    """The right of one run to write a checkpoint; the system ends it however the process ends.
+
+    Args:
+        path: The checkpoint, which need not exist.
+
+    Raises:
+        MethodError: If another run writes it, or nothing can be written there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _check_place(path)
+        # A generator may be begun in one thread and ended in another.
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            msg = f"another run is writing {str(path)!r}: wait for it, or name another file"
+            raise MethodError(msg) from error
+        except OSError as error:
+            msg = f"cannot write {str(path)!r}: {error.strerror or error}; name another file"
+            raise MethodError(msg) from error
+
+    def write(self, facts: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
+        """Do as `write_checkpoint`; a crash leaves at most one draft, and the next run uses it.
+
+        Args:
+            facts: What JSON can hold.
+            tensors: By name.
+        """
+        write_whole(self.path, _packed(facts, tensors), draft=f".{self.path.name}.part")
+
+    def release(self) -> None:
+        """Let others write."""
+        # Before others can take it; whoever has opened it already sees that it is gone.
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
+
+
+def _check_place(path: Path) -> None:
+    """Refuse what no checkpoint can be, before long work."""  # noqa: DOC501 - private
+    msg = f"cannot write {str(path)!r}: "
+    if not path.parent.is_dir():
+        msg += f"there is no folder {str(path.parent)!r}; make it first"
+        raise MethodError(msg)
+    if path.is_dir():
+        raise MethodError(f"{msg}it is a folder; name a file, in it or elsewhere")
+    if path.suffix.lower() in EXTENSIONS:
+        msg += f"a {path.suffix} file would be taken for an image; name it {path.stem}.safetensors"
+        raise MethodError(msg)
+
+
+def _packed(facts: Mapping[str, object], tensors: Mapping[str, Tensor]) -> bytes:
     text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    data = save(ready, metadata={"upconvnet": text})
-    write_whole(path, data, draft=f".{path.name}.part")
+    return bytes(save(ready, metadata={"upconvnet": text}))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

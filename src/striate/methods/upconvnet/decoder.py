@@ -120,13 +120,54 @@ def decoder_for(
         >>> tuple(decoder(torch.zeros(2, 10, 13, 13)).shape)
         (2, 3, 227, 227)
     """
-    plan = plan_for(map_size, image_size, stride)
-    # Modules draw their first weights from the global generator, but not where there is no memory.
-    with torch.device("meta"):
-        decoder = _Decoder(units, map_size, image_size, channels, width, plan)
+    decoder = _without_memory(units, map_size, image_size, channels, width, stride)
     decoder.to_empty(device="cpu")
     _fill(decoder, generator or torch.Generator().manual_seed(0))
     return decoder
+
+
+def weights_of(
+    units: int,
+    map_size: tuple[int, int],
+    image_size: tuple[int, int],
+    channels: int = 3,
+    *,
+    width: int = 256,
+    stride: float | None = None,
+) -> int:
+    """Count the weights of a decoder without making it.
+
+    Args:
+        units: As in `decoder_for`, like all others.
+        map_size: (rows, columns).
+        image_size: (height, width).
+        channels: Of the images.
+        width: Of the decoder.
+        stride: Pixels between neighbouring neurons, or None.
+
+    Returns:
+        How many numbers are learnt.
+
+    Example:
+        >>> weights_of(4, (1, 1), (8, 8), width=1)  # 80 + 272 + 272, and 3 * 25 + 3
+        702
+    """
+    decoder = _without_memory(units, map_size, image_size, channels, width, stride)
+    return sum(weight.numel() for weight in decoder.parameters())
+
+
+def _without_memory(
+    units: int,
+    map_size: tuple[int, int],
+    image_size: tuple[int, int],
+    channels: int,
+    width: int,
+    stride: float | None,
+) -> "_Decoder":
+    plan = plan_for(map_size, image_size, stride)
+    # Modules draw their first weights from the global generator, but not where there is no memory.
+    with torch.device("meta"):
+        return _Decoder(units, map_size, image_size, channels, width, plan)
 
 
 class _Decoder(nn.Module):

@@ -22,6 +22,7 @@ Applies to:
     Every layer with units, of a network that says how it reads pictures.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -208,21 +209,16 @@ class UpconvNet:
         Raises:
             MethodError: If parts are missing or do not fit.
         """
-        if facts.get("recipe", {}).get("own") and decoder is None:
-            msg = "its decoder is a module of the caller's own: give it (decoder=...)"
-            raise MethodError(msg)
         try:
             recipe = Recipe.from_json(facts["recipe"])
-            module = recipe.decoder() if decoder is None else decoder
-            scales = {k[6:]: v.to(device) for k, v in tensors.items() if k.startswith("scale.")}
+            module = _module(recipe, decoder)
+            scales = _scales(recipe, tensors, device)
             weights = {k[8:]: v for k, v in tensors.items() if k.startswith("decoder.")}
             module.to(device=device, dtype=scales["image_scale"].dtype).load_state_dict(weights)
             module.eval()
-            return cls(
-                recipe, module, scales, facts["image_distance"], facts["feature_distance"],
-                facts["held_out"], facts["steps"],
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            counts = int(facts["held_out"]), int(facts["steps"])
+            return cls(recipe, module, scales, *_distances(facts), *counts)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             msg = f"the parts of this UpconvNet do not fit ({type(error).__name__}: {error})"
             raise MethodError(msg) from error
 
@@ -254,6 +250,41 @@ class UpconvNet:
         """
         facts, tensors = read_checkpoint(Path(path))
         return cls.from_parts(facts, tensors, decoder, torch.device(device))
+
+
+def _module(recipe: Recipe, decoder: nn.Module | None) -> nn.Module:
+    """Return the decoder to be filled."""  # noqa: DOC501 - private
+    if decoder is not None:
+        return decoder
+    if recipe.own:
+        msg = "its decoder is a module of the caller's own: give it (decoder=...)"
+        raise ValueError(msg)
+    return recipe.decoder()
+
+
+def _distances(facts: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the mean distances of images and of features."""  # noqa: DOC501 - private
+    images, features = float(facts["image_distance"]), float(facts["feature_distance"])
+    if not (0 < images < math.inf and 0 <= features < math.inf):
+        msg = f"image_distance={images}, feature_distance={features}"
+        raise ValueError(msg)
+    return images, features
+
+
+def _scales(
+    recipe: Recipe, tensors: Mapping[str, Tensor], device: torch.device
+) -> dict[str, Tensor]:
+    """Return the four scales of stored tensors."""  # noqa: DOC501 - private
+    shapes = {
+        "unit_mean": (recipe.units,), "unit_scale": (),
+        "channel_mean": (recipe.image_size[0],), "image_scale": (),
+    }  # fmt: skip
+    scales = {name: tensors[f"scale.{name}"].to(device) for name in shapes}
+    found = {name: tuple(scale.shape) for name, scale in scales.items()}
+    if found != shapes:
+        msg = f"scales of shapes {found}, not {shapes}"
+        raise ValueError(msg)
+    return scales
 
 
 def distance(first: Tensor, second: Tensor) -> float:

@@ -5,8 +5,9 @@ Source:
     https://arxiv.org/abs/1506.02753
 
 Differs from the source:
-    Which images are held out depends on their names alone, so that no image changes sides when the
-    folder grows, or on another machine.
+    Which images are held out depends on their names alone: the same ones on another machine, and
+    none changes sides when the folder grows. Only where the share comes to fewer than two images
+    are the two with the lowest hashes held out, and a new one may take the place of one of them.
 
 Applies to:
     Every folder or list of images.

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from striate.errors import MethodError
 from striate.image.preprocess import Preprocessing
-from striate.methods.upconvnet.decoder import decoder_for
+from striate.methods.upconvnet.decoder import decoder_for, weights_of
 from striate.methods.upconvnet.perturb import TRANSFORMS
 from striate.network.network import Network
 from striate.shapes import Images, Maps
@@ -98,6 +98,7 @@ class Recipe:
         if found.units is None:
             msg = f"{found.address} has no units to be read; see `striate layers` for those with"
             raise MethodError(msg)
+        _check_transform(transform, found.address, found.units, found.map_size)
         guessed = _size(size, reads.image_size)
         stride = found.receptive_field.stride
         scaled = [s * g / i for s, g, i in zip(stride or (), guessed, images[1:], strict=False)]
@@ -109,11 +110,20 @@ class Recipe:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Recipe":
-        """Read what ``dataclasses.asdict`` and JSON made of one."""
+        """Read what ``dataclasses.asdict`` and JSON made of one.
+
+        Raises:
+            ValueError: If nothing can be made with it; KeyError and TypeError likewise.
+        """
         pairs: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in found.items()
         }
-        return cls(**pairs)
+        made = cls(**pairs)
+        if made.transform not in TRANSFORMS:
+            msg = f"there is no transform {made.transform!r}"
+            raise ValueError(msg)
+        Preprocessing.from_json(made.preprocessing)
+        return made
 
     @property
     def reads(self) -> Preprocessing:
@@ -125,6 +135,13 @@ class Recipe:
         return decoder_for(
             self.units, self.map_size, self.size, self.image_size[0],
             width=self.width, stride=self.stride, generator=generator,
+        )  # fmt: skip
+
+    def weights(self, width: int) -> int:
+        """Count the weights that the decoder would have at a width."""
+        return weights_of(
+            self.units, self.map_size, self.size, self.image_size[0], width=width,
+            stride=self.stride,
         )  # fmt: skip
 
     def features(self, network: Network, images: Images) -> Maps:
@@ -155,6 +172,24 @@ def resized(images: Images, size: tuple[int, int]) -> Float[Tensor, "images chan
     return functional.interpolate(
         images, size, mode="bilinear", align_corners=False, antialias=True
     )
+
+
+def _check_transform(transform: str, layer: str, units: int, map_size: tuple[int, int]) -> None:
+    """Refuse to take for class scores what has places, or nothing left."""  # noqa: DOC501
+    if transform == "none":
+        return
+    if map_size != (1, 1):
+        msg = (
+            f"transform={transform!r} is for class scores, one number a class, and {layer} has "
+            f"maps of {map_size[0]} x {map_size[1]}: give the layer of the scores, or 'none'"
+        )
+        raise MethodError(msg)
+    if transform == "rest" and units <= 5:
+        msg = (
+            f"transform='rest' is all but the five largest of {units} probabilities of {layer}: "
+            "nothing; 'probabilities' keeps all"
+        )
+        raise MethodError(msg)
 
 
 def _size(size: int | tuple[int, int] | None, full: tuple[int, int]) -> tuple[int, int]:

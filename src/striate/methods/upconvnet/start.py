@@ -15,6 +15,7 @@ Applies to:
 """
 
 import math
+import os
 
 import torch
 from jaxtyping import Float
@@ -51,7 +52,7 @@ def begin(
         The UpconvNet; its decoder is the one given.
 
     Raises:
-        MethodError: If all held-out images are the same.
+        MethodError: If all held-out images are the same, or the layer gives what is no number.
     """
     dtype = torch.promote_types(network.dtype, torch.float32)
     values = recipe.units * math.prod(recipe.map_size)
@@ -61,7 +62,10 @@ def begin(
         msg = f"all {len(held)} held-out images are the same: errors have no scale"
         raise MethodError(msg)
     features = [features_of(network, recipe, part) for part in torch.split(held[:few], _AT_ONCE)]
-    unit_mean, unit_scale = _centre_and_scale(features_of(network, recipe, images))
+    seen = features_of(network, recipe, images)
+    for part in (*features, seen):
+        check_numbers(recipe, part)
+    unit_mean, unit_scale = _centre_and_scale(seen)
     channel_mean, image_scale = _centre_and_scale(resized(images, recipe.size))
     scales = {
         "unit_mean": unit_mean, "unit_scale": unit_scale,
@@ -81,6 +85,61 @@ def begin(
 def features_of(network: Network, recipe: Recipe, images: Images) -> Maps:
     """Return what the decoder reads, of images that may lie elsewhere; without gradients."""
     return recipe.features(network, images.to(device=network.device, dtype=network.dtype))
+
+
+def check_numbers(recipe: Recipe, features: Maps) -> None:
+    """Refuse features that no decoder can learn from.
+
+    Args:
+        recipe: Says whose they are.
+        features: Of some images.
+
+    Raises:
+        MethodError: If they are not all finite.
+    """
+    if not bool(features.isfinite().all()):
+        msg = (
+            f"what {recipe.layer} of {recipe.network} makes of the images is not all numbers (some "
+            "are nan or infinite): nothing can be learnt from it; choose another layer"
+        )
+        raise MethodError(msg)
+
+
+def check_memory(recipe: Recipe, network: Network) -> None:
+    """Refuse a decoder that is larger than the memory.
+
+    Args:
+        recipe: Says how it is built.
+        network: Says where, and in which precision.
+
+    Raises:
+        MethodError: If its weights, their gradients and both moments of Adam have no room.
+    """
+    there = memory_of(network.device)
+    each = 4 * torch.promote_types(network.dtype, torch.float32).itemsize
+    weights = recipe.weights(recipe.width)
+    if there is None or each * weights <= there:
+        return
+    width = recipe.width
+    while width > 1 and each * recipe.weights(width) > there:
+        width //= 2
+    msg = (
+        f"a decoder of width={recipe.width} for {recipe.layer} ({recipe.units} units of "
+        f"{recipe.map_size[0]} x {recipe.map_size[1]} places) has {weights / 1e6:,.0f} million "
+        f"weights: training takes {each * weights / 1e9:.1f} GB, and there are "
+        f"{there / 1e9:.1f}; width={width} takes {each * recipe.weights(width) / 1e9:.1f} GB"
+    )
+    raise MethodError(msg)
+
+
+def memory_of(device: torch.device) -> int | None:
+    """Return how many bytes a device has, free or not; None if the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no such question.
+        return None
 
 
 def mean_distance(values: Tensor) -> float:

@@ -17,28 +17,41 @@ Applies to:
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from striate.errors import MethodError
 from striate.image.folder import ImageFile
-from striate.methods.upconvnet.checkpoint import read_checkpoint, write_checkpoint
+from striate.methods.upconvnet.checkpoint import Claim, read_checkpoint
 from striate.methods.upconvnet.net import UpconvNet, distance
 from striate.methods.upconvnet.reading import Reader, split
 from striate.methods.upconvnet.recipe import Recipe, resized
-from striate.methods.upconvnet.start import begin, features_of
+from striate.methods.upconvnet.start import begin, check_memory, check_numbers, features_of
+from striate.methods.upconvnet.state import (
+    Knobs,
+    Place,
+    check_knobs,
+    differences,
+    place_of,
+    take_up,
+)
 from striate.network.network import Network
 from striate.shapes import Images
 
 MEASURED = 100
 """On how many held-out images errors are measured, at most."""
+
+SECONDS = 60
+"""After so many since the last checkpoint there is another one: no more can be lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,31 +77,6 @@ class TrainingFrame:
     upconvnet: UpconvNet
 
 
-@dataclass(frozen=True, slots=True)
-class _Knobs:
-    """What a training must share with the checkpoint that it goes on from."""
-
-    epochs: int
-    batch: int
-    rate: float
-    drops: tuple[float, ...]
-    flip: bool
-    held_out: float
-    seed: int
-    images: str
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where a training is: whole epochs, batches of the next one, updates, and what they gave."""
-
-    epoch: int = 0
-    batch: int = 0
-    updates: int = 0
-    loss: float = 0.0
-    image_error: float | None = None
-
-
 def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
     network: Network,
     layer: str,
@@ -109,7 +97,7 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
     restart: bool = False,
     save_every: int = 100,
     workers: int | None = None,
-) -> Iterator[TrainingFrame]:
+) -> Generator[TrainingFrame, None, None]:
     """Train a decoder that guesses images from a layer of a frozen network.
 
     Args:
@@ -118,7 +106,7 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
         images: From `striate.image.folder.find_images`. What cannot be read is left out.
         epochs: How often each image is seen.
         batch: Images in a step.
-        rate: Of Adam, with betas 0.9 and 0.999.
+        rate: Of Adam, with betas 0.9 and 0.999; above 0.
         drops: Shares of the training at which the rate falls tenfold.
         width: Of the decoder, as in `decoder_for`.
         size: (height, width) of the images to be guessed, or their short side, in pixels; None: as
@@ -131,9 +119,11 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
         decoder: A module in place of ours: standardised maps (images, units, rows, columns) to
             standardised images (images, channels, height, width).
         checkpoint: A file to write on the way, whole or not at all, and to go on from where it
-            exists: bit for bit as if nothing had been, on a CPU with as many threads.
+            exists: bit for bit as if nothing had been, on a CPU with as many threads. One run at a
+            time writes it.
         restart: Begin anew although the checkpoint exists.
-        save_every: Batches between checkpoints; each epoch ends with one too.
+        save_every: Batches between checkpoints. There is one more after a minute without, at the
+            end of each epoch, and where the iterator is closed or interrupted (Ctrl-C).
         workers: Threads that read images.
 
     Returns:
@@ -141,8 +131,9 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
 
     Raises:
         AddressError: If the layer does not exist.
-        MethodError: If the layer cannot be inverted, the checkpoint is of another training, or,
-            while iterating, the loss is no longer finite (the last checkpoint stays).
+        MethodError: If the layer cannot be inverted, a knob is wrong, the decoder is larger than
+            the memory, the checkpoint is of another training, damaged, in use or cannot be
+            written, or, while iterating, the loss is no longer finite (the last checkpoint stays).
         NetworkError: If nobody said how the network reads pictures.
 
     Example:
@@ -158,14 +149,15 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
         >>> last.step, last.steps, last.upconvnet.held_out
         (6, 6, 2)
     """
-    if min(epochs, batch, save_every) < 1:
-        msg = f"epochs={epochs}, batch={batch}, save_every={save_every}: each is at least 1"
-        raise MethodError(msg)
+    counts = {"epochs": epochs, "batch": batch, "save_every": save_every, "workers": workers}
+    check_knobs(counts, rate, seed)
     recipe = Recipe.of(
         network, layer, transform=transform, size=size, width=width, own=decoder is not None
     )
+    if decoder is None:
+        check_memory(recipe, network)
     names = "\0".join(sorted(image.name for image in images)).encode("utf-8", "surrogateescape")
-    knobs = _Knobs(
+    knobs = Knobs(
         epochs, batch, rate, drops, flip, held_out, seed, hashlib.sha256(names).hexdigest()
     )
     training = _Training(network, recipe, knobs, split(images, held_out), decoder)
@@ -181,62 +173,87 @@ class _Training:
         self,
         network: Network,
         recipe: Recipe,
-        knobs: _Knobs,
+        knobs: Knobs,
         images: tuple[list[ImageFile], list[ImageFile]],
         decoder: nn.Module | None,
     ) -> None:
         self._network, self._recipe, self._knobs = network, recipe, knobs
         (self._images, self._held), self._decoder = images, decoder
-        self._place = _Place()
+        self._place = Place()
         self._batches = math.ceil(len(self._images) / knobs.batch)
         self._dtype = torch.promote_types(network.dtype, torch.float32)
         self._generator = torch.Generator().manual_seed(knobs.seed)
-        self._path: Path | None = None
-        self._save_every = 0
-        self._kept: dict[str, Tensor] = {}
+        # The generator at the beginning of the epoch.
+        self._epoch_state = self._generator.get_state()
         self._net: UpconvNet | None = None
+        self._optimizer: torch.optim.Adam | None = None
+        self._updates = ThreadPoolExecutor(1, "striate-update")
+        self._claim: Claim | None = None
+        self._save_every = 0
+        self._saved = time.monotonic()
+        # Whether weights, moments and place are of one moment, and of a later one than the file.
+        self._whole, self._unsaved = True, False
 
     def keep(self, path: Path, every: int, *, restart: bool) -> None:
-        """Write checkpoints to a file, and go on from it where it exists."""  # noqa: DOC501
-        self._path, self._save_every = path, every
-        if not path.parent.is_dir():
-            msg = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
-            raise MethodError(msg)
+        """Write checkpoints to a file, and go on from it where it exists."""
+        self._claim, self._save_every = Claim(path), every
         if restart or not path.exists():
             return
+        try:
+            self._go_on(path)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def _go_on(self, path: Path) -> None:
         facts, tensors = read_checkpoint(path)
-        wrong = self._differences(facts)
+        wrong = differences(facts, self._recipe, self._knobs)
         if wrong:
             msg = (
                 f"{str(path)!r} is of another training ({wrong}): give what it was begun with, "
                 "another file, or restart"
             )
             raise MethodError(msg)
-        self._net = UpconvNet.from_parts(facts, tensors, self._decoder, self._network.device)
-        self._place = _Place(**facts["place"])
-        self._kept = tensors
+        net = UpconvNet.from_parts(facts, tensors, self._decoder, self._network.device)
+        self._place = place_of(facts, self._knobs.epochs, self._batches)
+        optimizer = self._adam(net)
+        if self._place.epoch < self._knobs.epochs:
+            own = self._decoder is not None
+            state = take_up(self._place, tensors, net.decoder, optimizer, own=own)
+            self._generator.set_state(state)
+            self._epoch_state = state
+        self._net, self._optimizer = net, optimizer
 
-    def _differences(self, facts: Mapping[str, Any]) -> str:
-        if "training" not in facts:
-            return "it holds no state of one"
-        theirs = facts["recipe"] | facts["training"]
-        ours = _plain(asdict(self._recipe)) | _plain(asdict(self._knobs))
-        # What the network is called may change with where it was loaded from.
-        wrong = [k for k in ours if theirs.get(k) != ours[k] and k != "network"]
-        return "; ".join(f"{k}: {theirs.get(k)!r}, not {ours[k]!r}" for k in wrong)
+    def _adam(self, net: UpconvNet) -> torch.optim.Adam:
+        return torch.optim.Adam(net.decoder.parameters(), lr=self._knobs.rate)
 
-    def frames(self, workers: int | None) -> Iterator[TrainingFrame]:
+    def frames(self, workers: int | None) -> Generator[TrainingFrame, None, None]:
         """Train; one frame for each batch, or one in all where everything was done."""
+        try:
+            yield from self._frames(workers)
+        except BaseException as stopped:
+            # Closed, or stopped by the user: what went wrong is an Exception, and is not kept.
+            # At the interpreter's own end nothing can be written any more.
+            wanted = not isinstance(stopped, Exception) and not sys.is_finalizing()
+            if wanted and self._unsaved and self._whole:
+                self._save()
+            raise
+        finally:
+            if self._claim is not None:
+                self._claim.release()
+
+    def _frames(self, workers: int | None) -> Iterator[TrainingFrame]:
         if self._net is not None and self._place.epoch == self._knobs.epochs:
             yield self._frame(self._net, {})
             return
-        with Reader(self._recipe.reads, workers) as reader:
+        with Reader(self._recipe.reads, workers) as reader, self._updates:
             held = self._read_held(reader)
-            net = self._net or self._begin(reader, held)
-            optimizer = torch.optim.Adam(net.decoder.parameters(), lr=self._knobs.rate)
-            if self._kept:
-                _restore(optimizer, self._kept)
-                self._generator.set_state(self._kept["generator"])
+            net = self._net
+            if net is None:
+                net = self._begin(reader, held)
+                self._epoch_state = self._generator.get_state()
+            optimizer = self._optimizer or self._adam(net)
+            self._net, self._optimizer = net, optimizer
             while self._place.epoch < self._knobs.epochs:
                 yield from self._epoch(reader, net, optimizer, held)
 
@@ -244,7 +261,6 @@ class _Training:
         self, reader: Reader, net: UpconvNet, optimizer: torch.optim.Adam, held: Images
     ) -> Iterator[TrainingFrame]:
         place, knobs = self._place, self._knobs
-        state = self._generator.get_state()
         order = torch.randperm(len(self._images), generator=self._generator).tolist()
         flips = torch.rand(len(order), generator=self._generator) < 0.5
         flipped = {self._images[i].name for i in order if knobs.flip and flips[i]}
@@ -256,16 +272,27 @@ class _Training:
             if images is not None:
                 turn = torch.tensor([image.name in flipped for image in seen])[:, None, None, None]
                 self._step(net, optimizer, torch.where(turn, images.flip(3), images))
-            place.batch += 1
-            if place.batch == self._batches:
-                place.epoch, place.batch = place.epoch + 1, 0
-                place.image_error = self._measure(net, held)
-                if not math.isfinite(place.image_error):
-                    raise MethodError(self._diverged("the guesses are no longer numbers"))
-                state = self._generator.get_state()
-            if self._path and (place.batch == 0 or place.batch % self._save_every == 0):
-                self._save(self._path, net, optimizer, state)
-            yield self._frame(net, reader.skipped)
+            else:
+                place.batch += 1
+            self._unsaved = self._claim is not None
+            if place.batch < self._batches:
+                if self._unsaved and self._is_due():
+                    self._save()
+                yield self._frame(net, reader.skipped)
+        error = self._measure(net, held)
+        if not math.isfinite(error):
+            raise MethodError(self._diverged("the guesses are no longer numbers"))
+        self._whole = False
+        place.epoch, place.batch, place.image_error = place.epoch + 1, 0, error
+        self._epoch_state = self._generator.get_state()
+        self._whole = True
+        if self._claim is not None:
+            self._save()
+        yield self._frame(net, reader.skipped)
+
+    def _is_due(self) -> bool:
+        late = time.monotonic() - self._saved > SECONDS
+        return late or self._place.batch % self._save_every == 0
 
     def _step(self, net: UpconvNet, optimizer: torch.optim.Adam, images: Images) -> None:
         place, knobs = self._place, self._knobs
@@ -276,15 +303,25 @@ class _Training:
         target = resized(ready, self._recipe.size).to(self._dtype)
         mean, scale = net.scales["channel_mean"][:, None, None], net.scales["image_scale"]
         net.decoder.train()
-        guess = net.standardised(self._recipe.features(self._network, ready))
-        loss = functional.mse_loss(guess, (target - mean) / scale)
+        features = self._recipe.features(self._network, ready)
+        # A module of the caller's own may keep statistics of what it sees.
+        self._whole = next(net.decoder.buffers(), None) is None
+        loss = functional.mse_loss(net.standardised(features), (target - mean) / scale)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        place.loss = float(loss.detach())
-        if not math.isfinite(place.loss):
-            raise MethodError(self._diverged(f"the loss is {place.loss}"))
-        optimizer.step()
-        place.updates += 1
+        found = float(loss.detach())
+        if not math.isfinite(found):
+            check_numbers(self._recipe, features)
+            raise MethodError(self._diverged(f"the loss is {found}"))
+        self._whole = False
+
+        def update() -> None:
+            optimizer.step()
+            place.loss, place.updates, place.batch = found, place.updates + 1, place.batch + 1
+            self._unsaved = self._whole = True
+
+        # In a thread, which no signal interrupts: half an update would be no state to keep.
+        self._updates.submit(update).result()
 
     def _measure(self, net: UpconvNet, held: Images) -> float:
         """Return the mean error over the held-out images."""
@@ -318,7 +355,10 @@ class _Training:
         decoder = self._decoder or self._recipe.decoder(self._generator)
         return begin(self._network, self._recipe, decoder, images, held)
 
-    def _save(self, path: Path, net: UpconvNet, optimizer: torch.optim.Adam, state: Tensor) -> None:
+    def _save(self) -> None:
+        net, optimizer = self._net, self._optimizer
+        if self._claim is None or net is None or optimizer is None:
+            return
         if not all(bool(value.isfinite().all()) for value in net.decoder.parameters()):
             raise MethodError(self._diverged("a weight is no longer a number"))
         facts, tensors = replace(net, steps=self._place.updates).parts()
@@ -326,11 +366,13 @@ class _Training:
         if self._place.epoch < self._knobs.epochs:
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-            tensors["generator"] = state
-        write_checkpoint(path, facts, tensors)
+            tensors["generator"] = self._epoch_state
+        self._claim.write(facts, tensors)
+        self._saved, self._unsaved = time.monotonic(), False
 
     def _diverged(self, what: str) -> str:
-        kept = f"{self._path} keeps what was last saved" if self._path else "nothing was saved"
+        path = None if self._claim is None else self._claim.path
+        kept = f"{path} keeps what was last saved" if path else "nothing was saved"
         return (
             f"{what} after {self._place.updates} updates at rate {self._knobs.rate:g}: train with "
             f"a lower rate; {kept}"
@@ -348,18 +390,3 @@ class _Training:
             skipped=MappingProxyType(dict(skipped)),
             upconvnet=replace(net, steps=place.updates),
         )
-
-
-def _restore(optimizer: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, what = name.split(".")
-            state.setdefault(int(index), {})[what] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts as JSON would give them back."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in facts.items()}
