@@ -51,7 +51,9 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 
-_RESUMABLE = {"atlas", "dissect", "illustrate", "export", "upconv", "demo"}
+_RESUMABLE = {
+    ("atlas",), ("dissect",), ("illustrate",), ("export",), ("upconv", "train"), ("demo",),
+}  # fmt: skip
 
 
 class _SignalledError(BaseException):
@@ -83,7 +85,7 @@ def main() -> None:
         _say(f"striate: {error}")
         sys.exit(2)
     except _SignalledError as stopped:
-        goes_on = sys.argv[1:2] and sys.argv[1] in _RESUMABLE
+        goes_on = not _RESUMABLE.isdisjoint({tuple(sys.argv[1:2]), tuple(sys.argv[1:3])})
         same = "the same command" + " without --restart" * ("--restart" in sys.argv)
         kept = f"; what is done is kept, {same} goes on" if goes_on else ""
         _say(f"striate: stopped{kept}")
