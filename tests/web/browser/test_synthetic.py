@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_layer_with_images_has_one_more_view(visitor: Visitor, synthetic: Path
     cell.hover()
     expect(page.locator(".preview")).to_contain_text("reaches")
     expect(page.locator(".preview .tile.drawn")).to_have_count(3)
+
+
+def test_who_comes_back_to_the_page_sees_what_was_made_meanwhile(
+    page: Page, synthetic: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(synthetic / "atlas", tmp_path / "atlas")
+    atlas = opened(tmp_path)
+    with served(tmp_path / "atlas") as address:
+        visitor = Visitor(page, address)
+        visitor.open("#/relu1/5")
+        images = SyntheticImages(atlas).layer(0)
+        reached = page.get_by_text(f"It reaches {images.made[5].activation:.4g}, ")
+        expect(reached).to_have_count(1)
+        images.made[5] = replace(images.made[5], activation=77.25)
+        store_numbers(atlas, atlas.layers["relu1"], images)
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        expect(page.get_by_text("It reaches 77.25, ")).to_have_count(1)
+        expect(reached).to_have_count(0)
 
 
 def test_a_layer_without_images_keeps_its_views(visitor: Visitor) -> None:

@@ -51,6 +51,8 @@ export function network() {
     const asked = json("data/network.json", "no-cache").then((/** @type {Network} */ message) => {
       revision = message.status.revision;
       if (!message.status.finished) schedule();
+      // Who comes back to the page may have run a command that adds to the atlas, or built it anew.
+      addEventListener("focus", poll);
       return message;
     });
     asked.catch(() => (known = known === asked ? null : known));
