@@ -104,10 +104,15 @@ def test_an_update_is_finished_before_the_training_stops(
         if len(calls) != 5 or not late:
             real(optimizer)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.optim.Adam, "step", step)
-        with pytest.raises(KeyboardInterrupt):
-            list(frames_of(network, folder, checkpoint=path, **NEVER))
+    # Where tests run in several processes, these ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.optim.Adam, "step", step)
+            with pytest.raises(KeyboardInterrupt):
+                list(frames_of(network, folder, checkpoint=path, **NEVER))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert UpconvNet.load(path).steps == 5
     list(frames_of(network, folder, checkpoint=path, **NEVER))
     assert path.read_bytes() == whole[1].read_bytes()

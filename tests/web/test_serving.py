@@ -236,11 +236,10 @@ def test_s04_the_token_is_in_nothing_that_the_server_says_later(tiny_atlas: Path
 
 
 def test_an_unfinished_atlas_grows_while_it_is_shown(tmp_path: Path) -> None:
-    import tempfile
-
-    atlas = build_tiny(tmp_path, shards=1)
-    before = set(Path(tempfile.gettempdir()).glob("striate-snapshot-*"))
-    with running(atlas, "--port", 0, "--no-token") as server:
+    atlas, temporary = build_tiny(tmp_path, shards=1), tmp_path / "temporary"
+    temporary.mkdir()
+    with running(atlas, "--port", 0, "--no-token", TMPDIR=str(temporary)) as server:
+        assert len([*temporary.glob("striate-snapshot-*")]) == 1
         status = server.get("/data/status.json")[1]
         assert b'"finished":false,"seen":4' in status
         assert server.get("/pictures/units/0/0.webp")[0] == 200
@@ -250,4 +249,4 @@ def test_an_unfinished_atlas_grows_while_it_is_shown(tmp_path: Path) -> None:
         assert b'"finished":true,"seen":10' in later
         assert server.get("/pictures/units/0/0.webp")[0] == 200
         server.end()
-    assert set(Path(tempfile.gettempdir()).glob("striate-snapshot-*")) <= before
+    assert not [*temporary.glob("striate-snapshot-*")]
