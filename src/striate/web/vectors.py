@@ -1,7 +1,5 @@
 """The concept vectors of an atlas as they are on disk at this moment."""
 
-from pathlib import Path
-
 from striate.atlas.store.kept import Kept
 from striate.atlas.store.reader import Atlas
 from striate.dissection.net2vec.results import StoredVectors
@@ -21,9 +19,13 @@ class NewestVectors:
     """
 
     def __init__(self, atlas: Atlas) -> None:
-        self._atlas, self._stored = atlas, StoredVectors(atlas)
-        self._rows = list(atlas.layers.values())
-        self._kept = Kept(self._path, self._vectors)
+        stored, rows = StoredVectors(atlas), list(atlas.layers.values())
+        self._atlas, self._rows = atlas, rows
+        # No methods of this: in a circle an atlas that was shown would outlive its last reader.
+        self._kept = Kept[tuple[int, Task], ConceptVectors | None](
+            lambda key: stored.path(rows[key[0]], key[1]),
+            lambda key, _: _vectors(stored, rows[key[0]].address, key[1]),
+        )
 
     def of(self, number: int) -> list[ConceptVectors]:
         """Return what was learnt in a layer, by its number: once for each task."""
@@ -39,11 +41,9 @@ class NewestVectors:
             return ""
         return self._kept.revision((row.number, task) for row in self._rows for task in _TASKS)
 
-    def _path(self, key: tuple[int, Task]) -> Path:
-        return self._stored.path(self._rows[key[0]], key[1])
 
-    def _vectors(self, key: tuple[int, Task], _: bytes) -> ConceptVectors | None:
-        try:
-            return self._stored.of(self._rows[key[0]].address, key[1])
-        except AtlasError:
-            return None
+def _vectors(stored: StoredVectors, address: str, task: Task) -> ConceptVectors | None:
+    try:
+        return stored.of(address, task)
+    except AtlasError:
+        return None
