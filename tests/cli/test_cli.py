@@ -295,6 +295,10 @@ def test_sheet(striate_: Run, built: Path, tmp_path: Path, suffix: str) -> None:
 # --- doctor and help -----------------------------------------------------------------------------
 
 
+def test_it_says_its_version(striate_: Run) -> None:
+    assert good(striate_, "--version") == f"striate {striate.__version__}\n"
+
+
 def test_doctor(striate_: Run) -> None:
     import torch
 

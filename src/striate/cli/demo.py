@@ -95,7 +95,7 @@ def _dissect(network: "Network", atlas: "Atlas", out: Path, seed: int) -> str:
     from striate.image.concepts.reading import concept_set
 
     labelled = str(write_demo_concepts(out / "concepts", LABELLED, seed, SIZE).resolve())
-    with ProgressLine("labelled scenes, each twice") as line:
+    with ProgressLine("labelled scenes in two passes") as line:
         found = dissect(
             network, atlas, concept_set([labelled]), ratio=1, sources=[labelled],
             progress=line.passed,

@@ -58,7 +58,7 @@ def units(  # noqa: PLR0913 - one parameter an option
     atlas = Atlas(folder)
     asked = sets(concepts, more)
     labelled, network = concept_set(asked), network_of(atlas, device)
-    with ProgressLine("images, each twice") as line:
+    with ProgressLine("images in two passes") as line:
         found = dissect(
             network, atlas, labelled, layers=layers, quantile=quantile,
             ratio=ratio, upsampling=upsampling, batch=batch, restart=restart,

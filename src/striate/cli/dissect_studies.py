@@ -60,7 +60,7 @@ def rotate_command(  # noqa: PLR0913 - one parameter an option
 
     keep_memory()
     atlas = Atlas(folder)
-    with ProgressLine("images, each twice") as line:
+    with ProgressLine("images in two passes") as line:
         curve = rotate(
             network_of(atlas, device), atlas, concept_set(sets(concepts, more)), layer,
             ALPHAS if alpha is None else alpha, seed, quantile=quantile, ratio=ratio,
@@ -156,7 +156,7 @@ def _lines() -> Iterator[Callable[[str, "Progress"], None]]:
         if name not in lines:
             for line in lines.values():
                 line.__exit__(None, None, None)
-            lines[name] = ProgressLine(f"images, each twice: {name}")
+            lines[name] = ProgressLine(f"images in two passes: {name}")
         lines[name].passed(progress)
 
     yield say

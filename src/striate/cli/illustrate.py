@@ -91,13 +91,18 @@ def _synthesize(
 
 def sheet_command(
     folder: Folder,
-    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Units or layers.")],
+    addresses: Annotated[
+        list[str], typer.Argument(metavar="ADDRESS...", help="Units; of a layer, twelve.")
+    ],
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png or .webp file.")],
     columns: Annotated[int, typer.Option(min=1, help="Units side by side.")] = 2,
     device: Device = None,
 ) -> None:
-    """Draw units as in Zeiler & Fergus's figure 2: nine projections beside nine crops for each."""
+    """Draw units as in Zeiler & Fergus's figure 2: nine projections beside nine crops for each.
+
+    Of a layer, its twelve most selective units are drawn; without labels, twelve spread over it.
+    """
     from striate.atlas.recipe import image_paths, network_of
     from striate.atlas.sheet import sheet
     from striate.atlas.store.reader import Atlas

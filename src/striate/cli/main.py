@@ -4,9 +4,11 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from striate import __version__
 from striate.cli import (
     ablate,
     atlas,
@@ -34,6 +36,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(asked: bool | None) -> None:
+    if asked:
+        typer.echo(f"striate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which it is."),
+    ] = None,
+) -> None:
+    """Options of no command."""
+
+
 app.command("layers")(layers.layers)
 app.add_typer(atlas.app, name="atlas")
 app.add_typer(dissect.app, name="dissect")

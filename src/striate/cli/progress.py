@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from striate.atlas.engines.local import Progress
 
 _EVERY = {True: 0.2, False: 15.0}
+_LATELY = 60.0
+"""Seconds whose rate tells what is left."""
+_KEPT = 60
 
 
 class ProgressLine:
@@ -22,7 +26,7 @@ class ProgressLine:
         self._what = what
         self._terminal = sys.stderr.isatty()
         self._last = 0.0
-        self._began = time.monotonic()
+        self._recent: deque[tuple[float, int]] = deque()
         self._open = False
 
     def __enter__(self) -> "ProgressLine":  # noqa: PYI034 - beartype refuses Self
@@ -54,10 +58,22 @@ class ProgressLine:
         """Show how many are done; nothing where there was nothing to do."""
         if total == 0:
             return
-        seconds = time.monotonic() - self._began
-        rate = done / max(seconds, 1e-9)
-        left = f", {_duration((total - done) / max(rate, 1e-9))} left" if done else ""
-        self._show(f"{done} of {total} {self._what}{left}", last=done == total)
+        self._show(f"{done} of {total} {self._what}{self._left(done, total)}", last=done == total)
+
+    def _left(self, done: int, total: int) -> str:
+        """Say how much time is left at the rate of the last minute; nothing while none is known.
+
+        What earlier runs did took no time in this one, and one layer takes longer than another.
+        """
+        now, recent = time.monotonic(), self._recent
+        while len(recent) > 1 and now - recent[1][0] > _LATELY:
+            recent.popleft()
+        if not recent or now - recent[-1][0] > _LATELY / _KEPT:
+            recent.append((now, done))
+        since, before = recent[0]
+        if done <= before:
+            return ""
+        return f", {_duration((total - done) * (now - since) / (done - before))} left"
 
     def _show(self, text: str, *, last: bool) -> None:
         now = time.monotonic()

@@ -205,7 +205,10 @@ def _asked(
 
 def _too_few(left_out: Mapping[int, str], names: Mapping[int, str]) -> str:
     if not left_out:
-        return "no image has a label that is one of the network's classes: give images and labels"
+        return (
+            "no image has a label that is one of the network's classes: give labelled images "
+            "(--images, and --labels or a folder for each class)"
+        )
     index, reason = next(iter(left_out.items()))
     more = f", and {len(left_out) - 1} other classes" if len(left_out) > 1 else ""
     return (

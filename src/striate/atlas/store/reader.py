@@ -62,8 +62,10 @@ class Atlas:
         self._lock = threading.Lock()
         if not self._path.exists():
             begun = (self.folder / "ledger.sqlite").is_file()
-            what = "is not finished: run the same `striate atlas` command again" if begun else (
-                "holds no atlas: make one with `striate atlas NETWORK IMAGES -o DIR`"
+            what = (
+                "is not finished: wait for the pass, or run the same `striate atlas` command again "
+                "if it was stopped" if begun
+                else "holds no atlas: make one with `striate atlas NETWORK IMAGES -o DIR`"
             )  # fmt: skip
             msg = f"{self.folder} {what}"
             raise AtlasError(msg)
