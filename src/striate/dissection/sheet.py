@@ -60,6 +60,7 @@ def detector_sheet(
         drawn.append(_cell(found, unit, chosen[unit], tiles))
     if not drawn:
         raise trouble or AtlasError(f"there is nothing to draw of {found.address}")
+    drawn = _aligned(drawn)
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     settings, size = dissection.settings, found.units
     detectors = int(found.detectors().sum())
@@ -74,6 +75,19 @@ def detector_sheet(
             "segment. Under each image: the activation of its strongest neuron.",
         ],
     )
+
+
+def _aligned(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return pictures of one width, white on their right: units with few images too.
+
+    >>> [one.shape for one in _aligned([np.zeros((1, size, 3), np.uint8) for size in (2, 5)])]
+    [(1, 5, 3), (1, 5, 3)]
+    """
+    widest = max(picture.shape[1] for picture in pictures)
+    return [
+        np.pad(one, ((0, 0), (0, widest - one.shape[1]), (0, 0)), constant_values=255)
+        for one in pictures
+    ]
 
 
 def find_concept(concepts: Sequence[Concept], text: str) -> int:
