@@ -152,9 +152,12 @@ def test_one_unit_s_failure_costs_no_other() -> None:
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_networks_in_half_precision(preset: str, dtype: torch.dtype) -> None:
-    network = network_of(dtype=dtype)
-    found = striate.activation_maximization(network, ["4:3", "7:1"], preset=preset, steps=6)
+    found, same = (
+        striate.activation_maximization(network, ["4:3", "7:1"], preset=preset, steps=6)
+        for network in (network_of(dtype=dtype), network_of())
+    )
     assert found.images.dtype == torch.float32
-    assert torch.isfinite(found.activations).all()
-    same = striate.activation_maximization(network_of(), ["4:3", "7:1"], preset=preset, steps=6)
-    assert torch.allclose(found.activations, same.activations, rtol=0.2, atol=0.05)
+    # Steps in half precision would be lost: the images are those of single precision.
+    halves, singles = ((one.images - 0.5).flatten(1) for one in (found, same))
+    assert (torch.cosine_similarity(halves, singles) > 0.9).all()
+    assert torch.allclose(found.activations, same.activations, rtol=0.05, atol=0.005)

@@ -183,13 +183,10 @@ class _Layer:
                     for share in self._run(job):
                         yield done + int(count * share)
                 except DivergedError as error:
-                    if count > 1:
-                        jobs.extendleft([
-                            job.part(slice(count // 2, None)),
-                            job.part(slice(count // 2)),
-                        ])
-                        continue
-                    self._record({}, {_unit(job.asked[0]): str(error)})
+                    self._record({}, {_unit(job.asked[k]): str(error) for k in error.images})
+                    rest, count = job.without(error.images), len(error.images)
+                    if rest.places:
+                        jobs.appendleft(rest)
                 done += count
         except (MethodError, NetworkError) as error:
             refused = str(error)

@@ -305,23 +305,26 @@ def _tried(
         for last in maximize.run(network, job, setting.preset(), seed=seed):
             yield last
     except DivergedError as error:
-        if len(job.places) == 1:
-            yield [_failed(network, job, number, setting, str(error))]
-            return
-        for place in range(len(job.places)):
-            alone = job.part(slice(place, place + 1))
-            yield from _tried(network, alone, number, setting, seed)
+        yield _failed(network, job, number, setting, error)
+        rest = job.without(error.images)
+        if rest.places:
+            yield from _tried(network, rest, number, setting, seed)
         return
     if last is not None:
         yield _measured(network, job, number, setting, seed, last.best)
 
 
-def _failed(network: Network, job: maximize.Job, number: int, setting: Setting, why: str) -> Tried:
-    nothing = float("nan")
-    return Tried(
-        job.asked[0], number, setting, nothing, 0, nothing, nothing, why, None,
-        _around(network), job.box, job.whole,
-    )  # fmt: skip
+def _failed(
+    network: Network, job: maximize.Job, number: int, setting: Setting, error: DivergedError
+) -> list[Tried]:
+    nothing, around = float("nan"), _around(network)
+    return [
+        Tried(
+            job.asked[place], number, setting, nothing, 0, nothing, nothing, str(error), None,
+            around, job.box, job.whole,
+        )
+        for place in error.images
+    ]  # fmt: skip
 
 
 def _around(network: Network) -> Tensor:

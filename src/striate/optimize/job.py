@@ -61,17 +61,12 @@ class Job:
         top, left = self.corner
         return top, left, top + self.size[1], left + self.size[2]
 
-    def part(self, chosen: slice) -> "Job":
-        """Return the job of some of the images: what one of them does must not cost the others."""
-        return replace(
-            self,
-            places=self.places[chosen],
-            asked=self.asked[chosen],
-            neurons=self.neurons[chosen],
-        )
-
     def without(self, lost: Collection[int]) -> "Job":
-        """Return the job of the images that are left without some, given by their index."""
+        """Return the job of the images that are left: what some do must not cost the others.
+
+        Args:
+            lost: Index of each that is left out.
+        """
         kept = [k for k in range(len(self.places)) if k not in lost]
         return replace(
             self,
