@@ -5,6 +5,11 @@ import io
 
 from striate.dissection.net2vec.vectors import SCORES, ConceptVectors
 
+_LEGEND = (
+    "learnt, held: images. alone: the best unit by itself. all: a vector over all units. blind: a "
+    "mask of the whole image, or a guess. numbers: a vector over so many units."
+)
+
 
 def lines_of(found: ConceptVectors) -> list[str]:
     """Return a table: each concept by its best single unit, by all units, and by some.
@@ -36,6 +41,7 @@ def lines_of(found: ConceptVectors) -> list[str]:
     means = [sum(one.subsets[k].score for one in found.learnt) / count for k in range(len(sizes))]
     means = [alone, sum(found.scores) / count, blind, *means]
     lines.append(f"{'mean':{width}} {'':7} {'':5} {'':6}" + "".join(f" {m:6.3f}" for m in means))
+    lines.append(_LEGEND)
     lines += [f"not learnt: {one.name}: {one.reason}" for one in found.left_out]
     if found.skipped:
         name, reason = found.skipped[0]
