@@ -127,7 +127,8 @@ def goal_of(
     view = View(network, [network.layers.whole(layer).address], (channels, height, width))
     name = view.names[0]
     with torch.inference_mode(mode=False):
-        original = image.to(device=network.device, dtype=network.dtype).clone()
+        # Sums of squares of half precision would overflow.
+        original = image.to(Space.of(network).mean).clone()
         with torch.enable_grad():
             maps = view(original[None].requires_grad_())[name]
         check_reachable(maps, name)

@@ -15,6 +15,7 @@ from striate.network.neighbourhood import crop_plan
 from striate.network.network import Network
 from striate.network.redirect import redirecting
 from striate.network.trace import Trace, filled
+from striate.optimize.half import Range
 from striate.shapes import Images, Maps
 
 _FREE_SHARE = 0.25
@@ -62,11 +63,13 @@ class View:
         if baked is not None and count > baked:
             parts = [self(part, redirected=redirected) for part in torch.split(images, baked)]
             return {name: torch.cat([part[name] for part in parts]) for name in self.names}
-        outputs = module(filled(images, baked).to(self.network.dtype))
-        maps = [
-            layer.maps(output).to(images.dtype)
-            for layer, output in zip(self.layers, outputs, strict=True)
-        ]
+        given, range_ = filled(images, baked), None
+        if images.requires_grad and self.network.dtype.itemsize < images.dtype.itemsize:
+            range_ = Range()
+            given = range_.images(given)
+        outputs = module(given.to(self.network.dtype))
+        maps = [layer.maps(output) for layer, output in zip(self.layers, outputs, strict=True)]
+        maps = [each.to(images.dtype) for each in maps] if range_ is None else range_.maps(maps)
         # Even a slice that keeps all would cost the gradient its memory layout, and time.
         real = [each if len(each) == count else each[:count] for each in maps]
         return dict(zip(self.names, real, strict=True))

@@ -175,7 +175,7 @@ def test_a_layer_is_sorted_labelled_and_filtered(visitor: Visitor, known: dict[s
     box.locator("summary").click()
     bars = box.locator("table.concept-bars tbody tr")
     wanted = [f"{name} {len(found)}" for name, found in layer.unique().items()]
-    assert [" ".join(text.split()) for text in bars.all_inner_texts()] == wanted
+    expect(bars).to_have_text(wanted, use_inner_text=True)
 
 
 def test_a_layer_says_whose_pictures_it_shows(visitor: Visitor) -> None:
@@ -285,6 +285,7 @@ def test_the_audit_finds_nothing(visitor: Visitor, known: dict[str, Any], view: 
     page = visitor.open(view.format(**known))
     if "relu3?" in view:
         page.locator(".layer-concepts summary").click()
+        expect(page.locator(".layer-concepts table.concept-bars")).to_be_visible()
     wrong = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

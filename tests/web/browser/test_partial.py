@@ -37,7 +37,7 @@ def test_the_page_follows_the_pass(page: Page, demo: Path, part: Path) -> None:
         after = message(visitor, "data/network.json")["status"]
         assert (after["seen"], after["finished"]) == (SCENES, True)
         assert after["revision"] != before["revision"]
-        assert visitor.main.inner_text() != shown
+        expect(visitor.main).not_to_have_text(shown, use_inner_text=True)
         expect(page.locator("body")).not_to_contain_text("not finished")
 
 

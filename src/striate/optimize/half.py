@@ -1,0 +1,73 @@
+"""Gradients through networks in half precision, which would overflow there, or vanish."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from striate.shapes import Images
+
+
+class Range:
+    """Brings each image's gradient into the range of half precision and, behind it, back.
+
+    What comes back to an image's maps is divided by its own largest number, so that an image's
+    gradient does not depend on the others.
+
+    >>> images, range_ = torch.ones(1, 1, 1, 1, requires_grad=True), Range()
+    >>> (maps,) = range_.maps([range_.images(images).half()])
+    >>> torch.autograd.grad((1e9 * maps.float()).sum(), images)[0].item()
+    1000000000.0
+    """
+
+    def __init__(self) -> None:
+        self._size = torch.ones(())
+
+    def images(self, images: Images) -> Images:
+        """Return images whose gradient is multiplied by what the maps' was divided by."""
+        return _Images.apply(self, images)  # type: ignore[no-any-return]
+
+    def maps(self, maps: list[Tensor]) -> list[Tensor]:
+        """Return maps in single precision, whose gradient is divided by its largest number."""
+        return list(_Maps.apply(self, *maps))
+
+    def divided(self, gradients: tuple[Tensor, ...]) -> list[Tensor]:
+        """Divide each image's gradients by the largest of their numbers."""
+        sizes = [gradient.abs().flatten(1).amax(1) for gradient in gradients]
+        size = torch.stack(sizes).amax(0)
+        self._size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
+        return [gradient / self._along(gradient) for gradient in gradients]
+
+    def restored(self, gradient: Tensor) -> Tensor:
+        """Undo that."""
+        return gradient * self._along(gradient)
+
+    def _along(self, gradient: Tensor) -> Tensor:
+        return self._size.reshape(-1, *[1] * (gradient.ndim - 1))
+
+
+class _Images(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, range_: Range, images: Tensor) -> Tensor:
+        ctx.range = range_
+        return images.view_as(images)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, ctx.range.restored(gradients[0])
+
+
+class _Maps(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, range_: Range, *maps: Tensor) -> tuple[Tensor, ...]:
+        ctx.range, ctx.dtypes = range_, [each.dtype for each in maps]
+        single = tuple(each.float() for each in maps)
+        reached = ctx.needs_input_grad[1:]
+        ctx.mark_non_differentiable(*(s for s, r in zip(single, reached, strict=True) if not r))
+        return single
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        divided = ctx.range.divided(gradients)
+        parts = zip(divided, ctx.dtypes, strict=True)
+        return None, *(gradient.to(dtype) for gradient, dtype in parts)
