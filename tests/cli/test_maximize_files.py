@@ -147,6 +147,14 @@ def test_what_has_no_image_is_named_and_has_no_part_in_the_film(striate_: Run, p
     code, out, err = striate_("maximize", *NETWORK, "1:2", *options)
     assert code == 2
     assert out == ""
+    centred = ["-o", "b.png", "--steps", "5", "--preset", "centre-bias"]
+    code, out, err = striate_("maximize", *NETWORK, "0:1", "0:2", *centred)
+    assert code == 0
+    assert [line.partition(":")[2][:2] for line in out.splitlines()] == ["1:", ""]
+    assert "no image of 0:2: " in err
+    code, out, err = striate_("maximize", *NETWORK, "0:2", *centred)
+    assert (code, out) == (2, "")
+    assert "the network itself computes no number" in err
 
 
 def test_a_stopped_dream_keeps_what_there_is(place: Path) -> None:

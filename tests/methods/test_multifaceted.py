@@ -197,7 +197,7 @@ def test_a_stop_keeps_what_is_there() -> None:
     taken = [next(run) for _ in range(10)]
     run.close()
     assert taken[-1].done == 10
-    found = finished(taken[-1:])
+    found = finished(taken[-1])
     assert (found.activations > found.start_activations).all()
 
 
@@ -217,6 +217,27 @@ def test_no_frame_is_kept_but_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(alive) == 34
     assert max(alive) <= 3
     assert (found.activations > found.start_activations).all()
+
+
+def test_one_unit_s_failure_costs_no_other_unit_of_centre_bias() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
+    with torch.no_grad():
+        module[2].bias[2] = torch.nan
+    network = striate.load(module, image_size=(SIDE, SIDE), mean=(0.5,), std=(0.25,))
+    alone = striate.centre_bias(network, ["2:1"], steps=6)
+    assert alone.failures == {}
+    found = striate.centre_bias(network, ["2:1", "2:2", "0:1", "2:3"], steps=6)
+    assert [str(address) for address in found.addresses] == ["2:1", "0:1", "2:3"]
+    assert torch.allclose(found.images[0], alone.images[0], atol=1e-5)
+    assert len(found.starts) == len(found.members) == len(found.boxes) == 3
+    ((address, reason),) = found.failures.items()
+    assert str(address) == "2:2"
+    assert "the network itself" in reason
+    with pytest.raises(MethodError, match="the network itself"):
+        striate.centre_bias(network, ["2:2", "2:2"], steps=6)
+    images = torch.randn(6, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(MethodError, match="the network itself"):
+        striate.multifaceted(network, "2:2", images, facets=2, steps=6)
 
 
 def test_images_whose_codes_are_no_numbers_are_left_out() -> None:

@@ -1,5 +1,6 @@
 """``striate maximize --facets`` and ``--preset centre-bias``: the facets of a unit."""
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from striate.methods.multifaceted import FacetFrame
     from striate.network.address import Address
     from striate.network.network import Network
-    from striate.optimize.job import Job
 
 _EACH = 25
 """Images a facet: the mean takes fifteen, and groups are not of one size."""
@@ -48,10 +48,12 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
     originals = Originals(atlas, image_paths(atlas))
     strongest = _strongest(atlas, originals, network, asked, images or _EACH * count)
     given = torch.stack([originals[image] for image, _ in strongest])
-    last: dict[Job, FacetFrame] = {}
+    last = deque["FacetFrame"](maxlen=1)
 
     def write() -> None:
-        found, space = finished(list(last.values())), Space.of(network)
+        if not last[0].last:
+            return
+        found, space = finished(last[0]), Space.of(network)
         _, address = network.layers.resolve(asked)
         said = found.described({str(address): strongest[0][1]})
         photographs = space.pixels(given.to(space.mean)).clamp(0, 1)
@@ -79,7 +81,7 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
     run = multifaceted_frames(
         network, asked, given, facets=count, seed=wish.seed, size=wish.size, steps=wish.steps
     )
-    go_through(run, lambda frame: last.update({frame.job: frame}), write)
+    go_through(run, last.append, write)
 
 
 def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
@@ -97,10 +99,14 @@ def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
     from striate.optimize.space import Space
 
     check_room(plan(network, wish.addresses, CANVAS, size=wish.size), wish)
-    last: dict[Job, FacetFrame] = {}
+    last = deque["FacetFrame"](maxlen=1)
 
     def write() -> None:
-        found = finished(list(last.values()))
+        for address, reason in last[0].failures.items():
+            typer.echo(f"no image of {address}: {reason}", err=True)
+        if not last[0].last:
+            return
+        found = finished(last[0])
         titles, lines = [str(address) for address in found.addresses], found.described(known)
         pictures = [found.picture(k) for k in range(len(titles))]
         for title, said in zip(titles, lines, strict=True):
@@ -111,7 +117,7 @@ def centred(network: "Network", wish: Wish, known: dict[str, float]) -> None:
     run = centre_bias_frames(
         network, wish.addresses, seed=wish.seed, size=wish.size, steps=wish.steps
     )
-    go_through(run, lambda frame: last.update({frame.job: frame}), write)
+    go_through(run, last.append, write)
 
 
 def _strongest(

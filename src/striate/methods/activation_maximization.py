@@ -28,7 +28,7 @@ Applies to:
 """
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -40,7 +40,7 @@ from striate.errors import MethodError
 from striate.network.address import Address
 from striate.network.network import Network
 from striate.optimize import maximize
-from striate.optimize.ascend import DivergedError, Frame
+from striate.optimize.ascend import Frame
 from striate.optimize.presets import preset_named
 from striate.shapes import Box, Image
 
@@ -192,26 +192,16 @@ def activation_maximization_frames(
         )
         raise MethodError(msg)
     asked = [address for address in addresses for _ in range(diversity)]
-    jobs = deque(maximize.plan(network, asked, chosen, size=size, together=diversity))
-    last, failures = dict[maximize.Job, Frame](), dict[Address, str]()
-    while jobs:
-        job, before = jobs.popleft(), len(last)
+    jobs = maximize.plan(network, asked, chosen, size=size, together=diversity)
+    made: maximize.Done[Frame] = maximize.Done()
+
+    def make(job: maximize.Job) -> Iterator[Frame]:
         extra = maximize.apart(job) if diversity > 1 else None
-        try:
-            for frame in maximize.run(network, job, chosen, seed=seed, steps=steps, extra=extra):
-                last[job] = frame
-                done, total = before * frame.steps + frame.step + 1, before + 1 + len(jobs)
-                yield MaximizationFrame(
-                    job.places, frame, job, done, total * frame.steps, last, failures
-                )
-        except DivergedError as error:
-            last.pop(job, None)
-            failures |= {job.asked[k]: str(error) for k in error.images}
-            rest = job.without([k for k, own in enumerate(job.asked) if own in failures])
-            if rest.places:
-                jobs.appendleft(rest)
-            elif not jobs and not last:
-                raise
+        return maximize.run(network, job, chosen, seed=seed, steps=steps, extra=extra)
+
+    for job, frame, before, count in made.through(jobs, make):
+        done, total = before * frame.steps + frame.step + 1, count * frame.steps
+        yield MaximizationFrame(job.places, frame, job, done, total, made.last, made.failures)
 
 
 def finished(

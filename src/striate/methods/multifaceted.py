@@ -29,7 +29,7 @@ Applies to:
 """
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -77,6 +77,8 @@ class Facets:
         members: Of each facet, the given images that belong to it, the most typical first; none
             with centre bias. An image whose codes are not finite belongs to no facet.
         averaged: The mean of so many of them, at most, is the start.
+        failures: Units that have no image, because the network computed no number for theirs, and
+            what happened.
         codes: The layer whose codes were clustered; "pixels" where the unit's own convolution reads
             the image; "" with centre bias.
         seed: Of the clustering, the windows and the noise.
@@ -93,6 +95,7 @@ class Facets:
     start_activations: Float[Tensor, " images"]
     members: tuple[tuple[int, ...], ...]
     averaged: int
+    failures: Mapping[Address, str]
     codes: str
     seed: int
     steps: int
@@ -143,6 +146,9 @@ class _Plan:
     seed: int
 
 
+_Step = tuple[_Plan, OctaveFrame]
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """One image and its start, whole, with what `maximize.measured` says of them."""
@@ -166,13 +172,16 @@ class FacetFrame:
         job: Which units, on which canvas.
         done: Steps that are done, of all jobs.
         total: Steps that there are to do.
+        failures: Units that have no image, and what happened; it changes with the next step.
+        last: What there is of each job so far; likewise.
     """
 
     octave: OctaveFrame
     job: maximize.Job
     done: int
     total: int
-    _plan: _Plan
+    failures: Mapping[Address, str]
+    last: Mapping[maximize.Job, _Step]
 
 
 def multifaceted(
@@ -222,7 +231,7 @@ def multifaceted(
         network, address, images, facets=facets, codes=codes, averaged=averaged, seed=seed,
         size=size, steps=steps,
     )  # fmt: skip
-    return finished(list(deque(frames, maxlen=1)))
+    return finished(deque(frames, maxlen=1).pop())
 
 
 def multifaceted_frames(
@@ -258,9 +267,8 @@ def multifaceted_frames(
     with torch.inference_mode(mode=False):
         found = grouped(network, job, images, averaged=averaged, seed=seed, codes=codes)
     phases = shortened(FROM_MEANS, steps)
-    yield from _made([_Plan(
-        network, job, found.means, phases, found.members, averaged, found.codes, seed
-    )])  # fmt: skip
+    made = _Plan(network, job, found.means, phases, found.members, averaged, found.codes, seed)
+    yield from _made([job], lambda _: made)
 
 
 def centre_bias(
@@ -294,10 +302,8 @@ def centre_bias(
         >>> striate.centre_bias(network, ["1:0", "1:1"], steps=20).images.shape
         torch.Size([2, 3, 2, 2])
     """
-    last: dict[maximize.Job, FacetFrame] = {}
-    for found in centre_bias_frames(network, addresses, seed=seed, size=size, steps=steps):
-        last[found.job] = found
-    return finished(list(last.values()))
+    frames = centre_bias_frames(network, addresses, seed=seed, size=size, steps=steps)
+    return finished(deque(frames, maxlen=1).pop())
 
 
 def centre_bias_frames(
@@ -310,47 +316,55 @@ def centre_bias_frames(
 ) -> Generator[FacetFrame, None, None]:
     """Do as `centre_bias` does, and yield each step; batch after batch of units.
 
+    Where an image of a batch fails, the others begin again without it.
+
     Raises:
         MethodError: Besides, if there are no addresses or no steps.
+        DivergedError: If no image is left.
     """
     if not addresses or (steps is not None and steps < 1):
         msg = f"{len(addresses)} addresses, steps={steps}: at least one of each is needed"
         raise MethodError(msg)
-    jobs = maximize.plan(network, addresses, CANVAS, size=size)
-    space, plans = Space.of(network), []
-    for job in jobs:
+    space, phases = Space.of(network), shortened(CENTRE_BIAS, steps)
+
+    def planned(job: maximize.Job) -> _Plan:
         drawn = torch.stack([
             torch.randn(job.size, generator=generator, dtype=torch.float64)
             for generator in maximize.generators(seed, job)
         ])
         start = space.network(((_NOISE[0] + _NOISE[1] * drawn) / 255).to(space.mean))
-        none = ((),) * len(job.places)
-        plans.append(_Plan(network, job, start, shortened(CENTRE_BIAS, steps), none, 0, "", seed))
-    yield from _made(plans)
+        return _Plan(network, job, start, phases, ((),) * len(job.places), 0, "", seed)
+
+    yield from _made(maximize.plan(network, addresses, CANVAS, size=size), planned)
 
 
-def _made(plans: Sequence[_Plan]) -> Generator[FacetFrame, None, None]:
-    done, total = 0, sum(phase.steps + 1 for plan in plans for phase in plan.phases)
-    for plan in plans:
-        generators = maximize.generators(plan.seed, plan.job)
-        for octave in through(plan.network, plan.job, plan.start, plan.phases, generators):
-            done += 1
-            yield FacetFrame(octave, plan.job, done, total, plan)
+def _made(
+    jobs: Sequence[maximize.Job], planned: Callable[[maximize.Job], _Plan]
+) -> Generator[FacetFrame, None, None]:
+    def make(job: maximize.Job) -> Iterator[_Step]:
+        plan = planned(job)
+        generators = maximize.generators(plan.seed, job)
+        for octave in through(plan.network, job, plan.start, plan.phases, generators):
+            yield plan, octave
+
+    made: maximize.Done[_Step] = maximize.Done()
+    for job, (_, octave), before, count in made.through(jobs, make):
+        done, total = before * octave.steps + octave.step + 1, count * octave.steps
+        yield FacetFrame(octave, job, done, total, made.failures, made.last)
 
 
-def finished(frames: Sequence[FacetFrame]) -> Facets:
+def finished(frame: FacetFrame) -> Facets:
     """Put the images as they are now into the network's own size, and measure what they reach.
 
     Args:
-        frames: The last frame of each job.
+        frame: The last of them.
 
     Returns:
         Images in the order of their places.
     """
-    first, found = frames[0]._plan, list[_Made]()  # noqa: SLF001 - its own module
-    for frame in frames:
-        plan = frame._plan  # noqa: SLF001 - its own module
-        images, reached = maximize.measured(plan.network, plan.job, frame.octave.middle)
+    found = list[_Made]()
+    for plan, octave in frame.last.values():
+        images, reached = maximize.measured(plan.network, plan.job, octave.middle)
         starts, began = maximize.measured(plan.network, plan.job, plan.start)
         found += map(
             _Made, plan.job.places, plan.job.asked, images, reached, starts, began, plan.members,
@@ -366,9 +380,10 @@ def finished(frames: Sequence[FacetFrame]) -> Facets:
         starts=torch.stack([one.start for one in found]),
         start_activations=torch.tensor([one.began[0] for one in found], dtype=torch.float64),
         members=tuple(one.members for one in found),
-        averaged=first.averaged,
-        codes=first.codes,
-        seed=first.seed,
-        steps=sum(phase.steps for phase in first.phases),
-        network=first.network.name,
+        averaged=plan.averaged,
+        failures=dict(frame.failures),
+        codes=plan.codes,
+        seed=plan.seed,
+        steps=sum(phase.steps for phase in plan.phases),
+        network=plan.network.name,
     )

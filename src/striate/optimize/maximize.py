@@ -7,7 +7,10 @@ unless the neurons see more than the canvas.
 """
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -15,7 +18,7 @@ from torch import Tensor
 
 from striate.network.address import Address
 from striate.network.network import Network
-from striate.optimize.ascend import Frame, ascend
+from striate.optimize.ascend import DivergedError, Frame, ascend
 from striate.optimize.job import MOST, Job, plan
 from striate.optimize.objective import Objective, Seen, custom, diversity, units
 from striate.optimize.presets import Preset
@@ -76,6 +79,53 @@ def run(
         preset.recipe(space, min(job.size[1:]), steps),
         generator=transforms,
     )
+
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[F]):
+    """What there is of some jobs, one after another; it changes while they run.
+
+    Attributes:
+        last: The last frame of each job that has begun.
+        failures: Units that have no image, and what happened.
+    """
+
+    last: dict[Job, F] = field(default_factory=dict)
+    failures: dict[Address, str] = field(default_factory=dict)
+
+    def through(
+        self, jobs: Sequence[Job], make: Callable[[Job], Iterator[F]]
+    ) -> Generator[tuple[Job, F, int, int], None, None]:
+        """Run jobs; where an image of one fails, the others of it begin again without that unit.
+
+        Args:
+            jobs: From `plan`.
+            make: Yields a frame for each step of a job.
+
+        Yields:
+            The job at work, its frame, how many jobs are done, and how many there are.
+
+        Raises:
+            DivergedError: If no image is left.
+        """
+        left = deque(jobs)
+        while left:
+            job, before = left.popleft(), len(self.last)
+            try:
+                for frame in make(job):
+                    self.last[job] = frame
+                    yield job, frame, before, before + 1 + len(left)
+            except DivergedError as error:
+                self.last.pop(job, None)
+                self.failures.update({job.asked[k]: str(error) for k in error.images})
+                rest = job.without([k for k, own in enumerate(job.asked) if own in self.failures])
+                if rest.places:
+                    left.appendleft(rest)
+                elif not left and not self.last:
+                    raise
 
 
 def apart(job: Job, *, strength: float = 1.0) -> Objective:
