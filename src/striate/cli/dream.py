@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, seed_option, with_network
+from striate.cli.options import Load, check_pictures, seed_option, with_network
 from striate.cli.wish import go_through
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def dream(  # noqa: PLR0913 - one parameter an option
     from striate.methods.deep_dream import deep_dream_frames, finished
 
     checked_kind(out)
+    check_pictures(image, guide)
     loaded = load()
     run = deep_dream_frames(
         loaded, loaded.read(image), layer, octaves=octaves, scale=scale, steps=steps,

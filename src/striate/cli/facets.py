@@ -1,7 +1,6 @@
 """``striate maximize --facets`` and ``--preset centre-bias``: the facets of a unit."""
 
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +22,7 @@ _EACH = 25
 _SHOWN = 4
 
 
-def faceted(network: "Network", wish: Wish, count: int, images: int | None, folder: Path) -> None:
+def faceted(network: "Network", wish: Wish, count: int, images: int | None, atlas: "Atlas") -> None:
     """Make facets of one unit from the images of an atlas that excite it most.
 
     Args:
@@ -31,19 +30,18 @@ def faceted(network: "Network", wish: Wish, count: int, images: int | None, fold
         wish: What is asked for.
         count: How many facets.
         images: How many images to group.
-        folder: The atlas.
+        atlas: The atlas.
     """
     import torch
 
     from striate.atlas.portraits import Originals
     from striate.atlas.recipe import check_network, image_paths
-    from striate.atlas.store.reader import Atlas
     from striate.image.encode import save
     from striate.methods.multifaceted import finished, multifaceted_frames
     from striate.optimize.sheet import sheet
     from striate.optimize.space import Space
 
-    asked, atlas = wish.addresses[0], Atlas(folder)
+    asked = wish.addresses[0]
     check_network(atlas, network)
     originals = Originals(atlas, image_paths(atlas))
     strongest = _strongest(atlas, originals, network, asked, images or _EACH * count)

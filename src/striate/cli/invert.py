@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, seed_option, with_network
+from striate.cli.options import Load, check_pictures, seed_option, with_network
 from striate.cli.wish import go_through
 
 if TYPE_CHECKING:
@@ -43,8 +43,11 @@ def invert(
     from striate.image.grid import captioned, side_by_side, stack
     from striate.image.render import image_picture
     from striate.methods.inversion import finished, inversion_frames
+    from striate.optimize.preimage import check_preset
 
     checked_kind(out)
+    check_preset(preset)
+    check_pictures(image)
     loaded = load()
     original = loaded.read(image)
     # All are begun now, so that what is wrong with the last is said before the first takes time.

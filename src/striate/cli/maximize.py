@@ -11,6 +11,7 @@ from striate.cli.options import Load, seed_option, with_network
 from striate.cli.wish import Wish, check_room, go_through
 
 if TYPE_CHECKING:
+    from striate.atlas.store.reader import Atlas
     from striate.methods.activation_maximization import MaximizationFrame
     from striate.network.network import Network
 
@@ -57,9 +58,11 @@ def maximize(  # noqa: PLR0913 - one parameter an option
     ] = 4,
 ) -> None:
     """Make images that units like best; Ctrl-C keeps the best so far."""
+    from striate.atlas.store.reader import Atlas
     from striate.cli.facets import centred, faceted
-    from striate.cli.search import searched
+    from striate.cli.search import check_table, searched
     from striate.image.encode import checked_kind
+    from striate.optimize.presets import preset_named
 
     checked_kind(out)
     _check_moving(video, out)
@@ -74,13 +77,17 @@ def maximize(  # noqa: PLR0913 - one parameter an option
         "--atlas": atlas,
     }
     way = _way(given, addresses)
+    check_table(table)
+    if not way:
+        preset_named(preset)
+    probed = None if atlas is None else Atlas(atlas)
     loaded, wish = load(), Wish(addresses, out, seed, size, steps, columns)
     if way == "--search":
         searched(loaded, wish, search or 1, table)
-    elif way == "--facets" and atlas is not None:
-        faceted(loaded, wish, facets or 1, images, atlas)
+    elif way == "--facets" and probed is not None:
+        faceted(loaded, wish, facets or 1, images, probed)
     else:
-        known = {} if atlas is None else _maxima(atlas, loaded, addresses)
+        known = {} if probed is None else _maxima(probed, loaded, addresses)
         if way == "centre-bias":
             centred(loaded, wish, known)
         else:
@@ -200,12 +207,10 @@ def _check_moving(video: Path | None, out: Path) -> None:
         raise typer.BadParameter(msg)
 
 
-def _maxima(folder: Path, network: "Network", addresses: list[str]) -> dict[str, float]:
+def _maxima(atlas: "Atlas", network: "Network", addresses: list[str]) -> dict[str, float]:
     """Return the largest activation of each unit on the images of an atlas."""
     from striate.atlas.recipe import check_network
-    from striate.atlas.store.reader import Atlas
 
-    atlas = Atlas(folder)
     check_network(atlas, network)
     known = {}
     for text in addresses:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,6 +58,22 @@ def seed_option(text: str) -> Any:
         text: What is random.
     """
     return typer.Option("--seed", help=text, callback=_checked_seed)
+
+
+def check_pictures(*pictures: Path | None) -> None:
+    """Read pictures once, so that mistakes are told before the network is loaded.
+
+    Args:
+        pictures: Their files; None: not given.
+
+    Raises:
+        ImageError: If one cannot be read.
+    """
+    from striate.image.decode import decode
+
+    for picture in pictures:
+        if picture is not None:
+            decode(picture)
 
 
 Load = Callable[..., Any]

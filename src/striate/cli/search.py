@@ -19,9 +19,6 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
         wish: What is asked for.
         count: How many settings.
         table: Where all that was tried is written, a .csv file.
-
-    Raises:
-        BadParameter: If the table is to be another kind of file, or has no folder.
     """
     from striate.files import write_whole
     from striate.image.encode import save
@@ -36,9 +33,6 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
     from striate.optimize.sheet import sheet
     from striate.optimize.space import Space
 
-    if table is not None and (table.suffix.lower() != ".csv" or not table.parent.is_dir()):
-        msg = f"{str(table)!r}: a table is a .csv file in a folder that exists"
-        raise typer.BadParameter(msg)
     # All settings have the canvas of the first.
     jobs = plan(network, wish.addresses, drawn(0, wish.seed).preset(), size=wish.size)
     check_room(jobs, wish, count)
@@ -69,3 +63,14 @@ def searched(network: "Network", wish: Wish, count: int, table: Path | None) -> 
         network, wish.addresses, count=count, seed=wish.seed, space=space, size=wish.size
     )
     go_through(run, take, write)
+
+
+def check_table(table: Path | None) -> None:
+    """Refuse a file for the table before long work.
+
+    Raises:
+        BadParameter: If it is to be another kind of file, or has no folder.
+    """
+    if table is not None and (table.suffix.lower() != ".csv" or not table.parent.is_dir()):
+        msg = f"{str(table)!r}: a table is a .csv file in a folder that exists"
+        raise typer.BadParameter(msg)

@@ -46,9 +46,10 @@ def train(  # noqa: PLR0913 - one parameter an option
     from striate.methods.upconvnet.training import train_upconvnet
 
     keep_memory()
+    images = find_images(folder)
     loaded = load()
     frames = train_upconvnet(
-        loaded, layer, find_images(folder), epochs=epochs, batch=batch, width=width, size=size,
+        loaded, layer, images, epochs=epochs, batch=batch, width=width, size=size,
         flip=flip, transform=transform, seed=seed, checkpoint=out, restart=restart,
     )  # fmt: skip
     began, before, last = time.monotonic(), None, None

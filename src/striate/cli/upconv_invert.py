@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.options import Load, seed_option, with_network
+from striate.cli.options import Load, check_pictures, seed_option, with_network
 
 if TYPE_CHECKING:
     from striate.methods.upconvnet.net import Inversion, UpconvNet
@@ -37,7 +37,8 @@ def invert(
     from striate.methods.upconvnet.perturb import perturbation
 
     checked_kind(out)
-    _check_next(perturb or (), images)
+    _check_changes(perturb or (), images)
+    check_pictures(*images)
     loaded = load()
     upconvnet = _opened(file, str(loaded.device))
     transform, names = upconvnet.recipe.transform, ["none", *(perturb or ())]
@@ -60,12 +61,17 @@ def invert(
     typer.echo(str(out))
 
 
-def _check_next(changes: Sequence[str], images: list[Path]) -> None:
-    """Refuse to go towards the next image where there is none.
+def _check_changes(changes: Sequence[str], images: list[Path]) -> None:
+    """Refuse changes that do not exist, and to go towards the next image where there is none.
 
     Raises:
-        BadParameter: If so.
+        BadParameter: If there is no next image.
+        MethodError: If there is no such change.
     """
+    from striate.methods.upconvnet.perturb import check_change
+
+    for name in changes:
+        check_change(name)
     if "interpolate" in changes and len(images) < 2:
         msg = "--perturb interpolate goes halfway to the next image: name two images or more"
         raise typer.BadParameter(msg)

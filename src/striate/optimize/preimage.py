@@ -155,6 +155,15 @@ def share_of_depth(network: Network, layer: str) -> float:
     return sum(place <= own for place in places) / len(places)
 
 
+_COUNTS = {
+    "cvpr2015": (100, 200, 100),
+    "cvpr2015-shallow": (200, 200, 200, 200),
+    "ijcv2016": (300, 50),
+    "ijcv2016-caricature": (300, 0),
+}
+"""Steps at each rate, or with and without jitter, by the name of the settings."""
+
+
 def settings_named(
     name: str | Settings,
     network: Network,
@@ -198,22 +207,28 @@ def settings_named(
             )
             raise MethodError(msg)
         return name
-    makers = {
-        "cvpr2015": partial(_cvpr2015, counts=(100, 200, 100)),
-        "cvpr2015-shallow": partial(_cvpr2015, counts=(200, 200, 200, 200)),
-        "ijcv2016": partial(_ijcv2016, counts=(300, 50)),
-        "ijcv2016-caricature": partial(_ijcv2016, counts=(300, 0)),
-    }
-    if name not in makers:
-        msg = f"no way to invert is called {name!r}; there are {', '.join(makers)}"
-        raise MethodError(msg)
+    check_preset(name)
     if steps is not None and steps < 1:
         msg = f"steps={steps}: an inversion takes at least one"
         raise MethodError(msg)
     if weight is None:
         weight = _weight(name, share_of_depth(network, layer))
     _check(name, weight)
-    return makers[name](name, network, layer, size, weight=weight, steps=steps, beta=beta)
+    counts = _shares(_COUNTS[name], sum(_COUNTS[name]) if steps is None else steps)
+    if name.startswith("cvpr2015"):
+        return _cvpr2015(name, size, weight, beta, counts)
+    return _ijcv2016(name, network, layer, size, weight, beta, counts)
+
+
+def check_preset(name: str) -> None:
+    """Refuse a name that no settings have.
+
+    Raises:
+        MethodError: If so.
+    """
+    if name not in _COUNTS:
+        msg = f"no way to invert is called {name!r}; there are {', '.join(_COUNTS)}"
+        raise MethodError(msg)
 
 
 def _weight(name: str, share: float) -> float:
@@ -242,19 +257,10 @@ def _check(name: str, weight: float) -> None:
 
 
 def _cvpr2015(
-    name: str,
-    _network: Network,
-    _layer: str,
-    size: Size,
-    *,
-    weight: float,
-    steps: int | None,
-    beta: float,
-    counts: tuple[int, ...],
+    name: str, size: Size, weight: float, beta: float, counts: tuple[int, ...]
 ) -> Settings:
     """The energy times sigma squared, as in the authors' code: rates go with that."""
     norm = TYPICAL * math.sqrt(math.prod(size))
-    counts = _shares(counts, sum(counts) if steps is None else steps)
     rates = tuple((0.004 * 10.0**-k, count) for k, count in enumerate(counts) if count)
 
     def start(size: Size, generators: Sequence[torch.Generator]) -> Tensor:
@@ -274,15 +280,13 @@ def _ijcv2016(
     network: Network,
     layer: str,
     size: Size,
-    *,
     weight: float,
-    steps: int | None,
     beta: float,
-    counts: tuple[int, int],
+    counts: tuple[int, ...],
 ) -> Settings:
     alpha = 6.0
     rate = size[1] * size[2] * 0.05 * _LENGTH**2 / alpha
-    moved, still = _shares(counts, sum(counts) if steps is None else steps)
+    moved, still = counts
 
     def start(size: Size, generators: Sequence[torch.Generator]) -> Tensor:
         drawn = [2 * torch.rand(size, generator=g, dtype=torch.float64) - 1 for g in generators]

@@ -256,10 +256,19 @@ def perturbation(
         >>> change(torch.ones(1, 2), torch.Generator()).tolist()
         [[2.0, 2.0]]
     """
-    if name not in PERTURBATIONS:
-        msg = f"no change of features is called {name!r}; there are {', '.join(PERTURBATIONS)}"
-        raise MethodError(msg)
+    check_change(name)
     if name in {"top5", "rest"} and transform != "probabilities":
         msg = f"{name!r} is for an UpconvNet that was trained on probabilities, not on {transform}"
         raise MethodError(msg)
     return PERTURBATIONS[name]
+
+
+def check_change(name: str) -> None:
+    """Refuse a name that no change of features has.
+
+    Raises:
+        MethodError: If so.
+    """
+    if name not in PERTURBATIONS:
+        msg = f"no change of features is called {name!r}; there are {', '.join(PERTURBATIONS)}"
+        raise MethodError(msg)
