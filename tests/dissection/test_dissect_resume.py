@@ -259,3 +259,18 @@ def test_memory_that_does_not_suffice_is_halved(run: Run, monkeypatch) -> None:
     np.testing.assert_array_equal(whole.thresholds, halved.thresholds)
     np.testing.assert_array_equal(whole.both, halved.both)
     np.testing.assert_array_equal(whole.top.image, halved.top.image)
+
+
+@pytest.mark.parametrize("done", [4, 12, 20])
+def test_an_atlas_that_is_moved_away_is_not_made_anew(run: Run, atlas: Atlas, done: int) -> None:
+    home = atlas.folder
+
+    def progress(seen: Progress) -> None:
+        if seen.done >= done and home.exists():
+            home.rename(home.with_name("moved"))
+
+    with pytest.raises(AtlasError, match=r"is not there any more\. If it was moved"):
+        run(progress=progress)
+    assert not home.exists()
+    home.with_name("moved").rename(home)
+    assert run().layers.keys() == {"1", "4"}

@@ -126,7 +126,7 @@ def _store(folder: Path, content: dict[str, Any]) -> None:
     same = [path for path in there if _question(_read(path)) == _question(content)]
     last = int(there[-1].stem.rpartition("-")[2]) if there else -1
     path = same[0] if same else folder / f"ablation-{last + 1:04d}.json"
-    write(path, json.dumps(content).encode())
+    write(path, json.dumps(content).encode(), within=folder.parent)
 
 
 def _read(path: Path) -> dict[str, Any]:

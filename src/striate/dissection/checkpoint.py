@@ -41,8 +41,12 @@ class Checkpoint:
     skipped: dict[int, str]
     arrays: Arrays
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, within: Path) -> None:
         """Write it, in the place of what was there.
+
+        Args:
+            path: Where it goes.
+            within: The atlas's folder, above it.
 
         Raises:
             AtlasError: If it cannot be written.
@@ -56,7 +60,7 @@ class Checkpoint:
         }
         text = np.frombuffer(json.dumps(said, sort_keys=True).encode(), np.uint8)
         arrays = {**self.arrays, _SAID: text}
-        write_arrays(path, {**arrays, _CHECK: _checksum(arrays)})
+        write_arrays(path, {**arrays, _CHECK: _checksum(arrays)}, within=within)
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint | None":

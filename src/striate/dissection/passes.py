@@ -208,7 +208,7 @@ class Passes:
     def _written(self, passing: int, done: int, arrays: Arrays) -> Checkpoint:
         plan = self._plan.to_json()
         at = Checkpoint(plan, self._key, passing, done, dict(self._skipped), arrays)
-        at.write(self._path)
+        at.write(self._path, self._atlas.home)
         return at
 
 

@@ -59,6 +59,7 @@ class Strips:
     """
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._folder = PictureFiles(home).folder / "concepts"
 
     def unit(self, layer: int, unit: int) -> Path:
@@ -84,7 +85,7 @@ class Strips:
         remove(self._note(layer))
         for path in (self._folder / str(layer)).glob("*.webp"):
             remove(path)
-        write(self._note(layer), json.dumps({"of": key}).encode())
+        write(self._note(layer), json.dumps({"of": key}).encode(), within=self._home)
 
     def _note(self, layer: int) -> Path:
         return self._folder / f"{layer}.json"
@@ -230,7 +231,8 @@ def picture_concepts(
                     if isinstance(tiles, AtlasError):
                         troubles[f"{row.address}:{unit}"] = str(tiles)
                     else:
-                        write(strips.unit(row.number, unit), strip(tiles))
+                        path = strips.unit(row.number, unit)
+                        write(path, strip(tiles), within=atlas.home)
                     done += 1
                     progress(done, total)
     there = sum(map(len, wanted.values())) - len(troubles)

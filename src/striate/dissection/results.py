@@ -331,7 +331,7 @@ def store_layer(folder: Path, number: int, layer: LayerDissection) -> dict[str, 
         "address": layer.address,
         "number": number,
         "file": file,
-        "sha256": write_arrays(folder / file, arrays),
+        "sha256": write_arrays(folder / file, arrays, within=folder.parent),
         "upsampling": layer.upsampling,
         "reason": layer.reason,
     }
@@ -344,7 +344,7 @@ def store_index(folder: Path, content: Mapping[str, Any]) -> None:
         AtlasError: If it cannot be written.
     """
     said = json.dumps({"format": FORMAT, **content}, sort_keys=True, allow_nan=False, indent=1)
-    write(folder / "dissection.json", said.encode())
+    write(folder / "dissection.json", said.encode(), within=folder.parent)
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:

@@ -213,7 +213,7 @@ def rotate(  # noqa: PLR0913 - keyword-only knobs
         curve = RotationCurve(address, row.units, seed, seen, rotated)
         said = {"atlas": atlas.revision, "settings": plan.to_json(), **asdict(curve)}
         content = json.dumps(said, sort_keys=True, allow_nan=False)
-        write(_file(atlas, row.number), content.encode())
+        write(_file(atlas, row.number), content.encode(), within=atlas.home)
         remove(begun)
     return curve
 

@@ -192,7 +192,7 @@ class _Run:
         path = self._folder / "images.json"
         content = json.dumps(said).encode()
         if not path.exists() or path.read_bytes() != content:
-            write(path, content)
+            write(path, content, within=self._folder.parent)
 
     def finish(self, chosen: Sequence[str]) -> None:
         """Dissect what is not dissected yet; what was begun first."""

@@ -330,7 +330,8 @@ class _Run:
             **self._study(networks).to_json(), "atlas": self._atlas.revision, "level": LEVEL,
             "settings": self._plan.to_json(), "layers": self._chosen,
         }  # fmt: skip
-        write(self._path, json.dumps(said, allow_nan=False).encode())
+        content = json.dumps(said, allow_nan=False).encode()
+        write(self._path, content, within=self._atlas.home)
 
 
 def study_of(atlas: Atlas, kind: str) -> Study | None:

@@ -117,10 +117,26 @@ def remove(path: Path) -> None:
         raise AtlasError(msg) from error
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, lasting: bool = True) -> str:
-    """Write arrays as safetensors; equal arrays give equal bytes. Returns the SHA-256."""
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    lasting: bool = True,
+    within: Path | None = None,
+) -> str:
+    """Write arrays as safetensors; equal arrays give equal bytes.
+
+    Args:
+        path: Where they go.
+        arrays: By name.
+        lasting: See `write`.
+        within: Likewise.
+
+    Returns:
+        The SHA-256 of the file.
+    """
     ready = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    return write(path, save(ready), lasting=lasting)
+    return write(path, save(ready), lasting=lasting, within=within)
 
 
 def write_table(path: Path, table: np.ndarray, *, lasting: bool = True) -> str:

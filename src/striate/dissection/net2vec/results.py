@@ -108,7 +108,7 @@ class StoredVectors:
         row = self.atlas.layer(found.layer)
         arrays = {name: getattr(found, name) for name in _ARRAYS}
         draft = self._folder / f"{row.number:04d}-{found.task}.safetensors"
-        sha256 = write_arrays(draft, arrays)
+        sha256 = write_arrays(draft, arrays, within=self.atlas.home)
         named = draft.with_name(f"{row.number:04d}-{found.task}-{sha256[:16]}.safetensors")
         draft.replace(named)
         said = _to_json(found) | {
@@ -116,7 +116,7 @@ class StoredVectors:
             "arrays": {"file": named.name, "sha256": sha256},
         }
         content = json.dumps(said, allow_nan=False, indent=1)
-        write(self.path(row, found.task), content.encode())
+        write(self.path(row, found.task), content.encode(), within=self.atlas.home)
         for other in self._folder.glob(f"{row.number:04d}-{found.task}-*.safetensors"):
             if other != named:
                 with contextlib.suppress(OSError):

@@ -99,7 +99,7 @@ class Run:
         thresholds = self._thresholds()
         shape = (self._units, *self._layer.map_size)
         folder, device = self._atlas.home / "net2vec", self._network.device
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         with ExampleStore(folder, shape, how.grid, device) as store:
             watcher = self._watching(thresholds, how, store)
             self._see(watcher, "images")
