@@ -134,6 +134,8 @@ def test_the_command_prints_a_table_or_json(run):
     assert names.split()[:6] == ["class", "images", "before", "without", "last", "random"]
     assert red.split()[:4] == ["0", "2", "100.0", "50.0"]
     assert "0 (50.0), " in red
+    for column in ("before", "without", "last", "random", "only", "others"):
+        assert column in out.partition("in %:")[2], column
     code, out, _ = run("ablate", "built", "--layer", "relu", "-n", 1, "--class", 2, "--json")
     (role,) = json.loads(out)["classes"]
     assert (code, role["index"], role["units"][0], role["others_before"]) == (0, 2, 2, 1.0)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _SHOWN = 8
 """Units named in a line of the table."""
 
+_LEGEND = """\
+  in %: balanced accuracy of the class against the rest, 50 is chance; before: with all units;
+  without, last, random: without the {count} that it needs most, the {count} that it needs least, or
+  {count} at random (mean of {draws} draws); only: with none but the {count} that it needs most;
+  others: mean of the other classes; in brackets: what one unit alone takes off the class"""
+
 _Classes = Annotated[
     list[str] | None,
     typer.Option("--class", help="Name or number; may be repeated. [default: all]"),
@@ -88,6 +94,7 @@ def _print(found: "Intervention") -> None:
             + f"      {_percent(role.others_before):>6} / {_percent(role.others_without):<6}  "
             + ", ".join(units)
         )
+    typer.echo(_LEGEND.format(count=found.count, draws=found.draws))
     for name, reason in found.left_out[:5]:
         typer.echo(f"  left out {name!r}: {reason}")
     for name, reason in found.skipped[:5]:
