@@ -16,6 +16,8 @@ from dissection.planted import load, make_atlas, mixed_set, small
 from striate.atlas.engines.local import Progress
 from striate.atlas.store.reader import Atlas
 from striate.dissection.checkpoint import Checkpoint
+from striate.dissection.net2vec.job import net2vec
+from striate.dissection.net2vec.learn import Wanted
 from striate.dissection.results import Dissection
 from striate.dissection.run import dissect
 from striate.dissection.watch import Watched
@@ -274,3 +276,17 @@ def test_an_atlas_that_is_moved_away_is_not_made_anew(run: Run, atlas: Atlas, do
     assert not home.exists()
     home.with_name("moved").rename(home)
     assert run().layers.keys() == {"1", "4"}
+
+
+def test_a_moved_atlas_is_not_made_anew_by_concept_vectors(
+    network: Network, atlas: Atlas, concepts: ConceptSet
+) -> None:
+    home, wanted = atlas.folder, Wanted(train=1, val=1)
+
+    def progress(*_: object) -> None:
+        if home.exists():
+            home.rename(home.with_name("moved"))
+
+    with pytest.raises(AtlasError, match=r"is not there any more\. If it was moved"):
+        net2vec(network, atlas, concepts, "1", wanted=wanted, batch=BATCH, progress=progress)
+    assert not home.exists()

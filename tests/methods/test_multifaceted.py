@@ -15,6 +15,7 @@ from striate.methods import multifaceted as module
 from striate.methods.multifaceted import FacetFrame, Facets, finished, multifaceted_frames
 from striate.network.network import Network
 from striate.optimize import maximize
+from striate.optimize.ascend import DivergedError
 from striate.optimize.facets import aligned, read_by
 from striate.optimize.presets import Preset
 from striate.optimize.update import Constant
@@ -238,6 +239,36 @@ def test_one_unit_s_failure_costs_no_other_unit_of_centre_bias() -> None:
     images = torch.randn(6, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     with pytest.raises(MethodError, match="the network itself"):
         striate.multifaceted(network, "2:2", images, facets=2, steps=6)
+
+
+class Bounded(nn.Module):
+    """Unit 2 is no number any more where it would exceed a bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        for parameter in self.conv.parameters():
+            nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.relu(self.conv(images))
+        bounded = -torch.log(14 - maps[:, 2:3])
+        return torch.cat([maps[:, :2], bounded, maps[:, 3:]], 1)
+
+
+def test_a_facet_that_diverges_leaves_what_there_was() -> None:
+    network = striate.load(Bounded(), image_size=(16, 16), mean=(0.5,), std=(0.25,))
+    images = 0.5 * torch.randn(12, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    images[6:] = 0.05 * images[6:] + 0.3
+    last: list[FacetFrame] = []
+    with pytest.raises(DivergedError):
+        last.extend(multifaceted_frames(network, "cat:2", images, facets=3))
+    assert 1 < len(last) < 100
+    frame = last[-1]
+    assert frame.failures == {}
+    found = finished(frame)
+    assert len(found.images) == 3
+    assert torch.isfinite(found.images).all()
 
 
 def test_images_whose_codes_are_no_numbers_are_left_out() -> None:

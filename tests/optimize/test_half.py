@@ -122,3 +122,50 @@ def test_a_baked_batch() -> None:
     )
     for one, other in zip(found, wanted, strict=True):
         assert (one - other).norm() < 2e-3 * other.norm()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
+def test_a_dense_gradient_through_many_units(scale: float) -> None:
+    """A third of a million numbers come back, and each step on the way sums thousands of them."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(64, 256, 3, padding=1),
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(2)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, 0, 0.2, generator=generator)
+    size, found = (3, 36, 36), []
+    images = torch.rand(2, *size, generator=generator).half().float() / 50
+    for dtype in (torch.float32, torch.float16):
+        network = striate.load(module.to(dtype), image_size=size)
+        given = images.clone().requires_grad_()
+        (maps,) = View(network, ["4"], size)(given).values()
+        found.append(torch.autograd.grad(scale * maps.sum(), given)[0])
+    assert torch.isfinite(found[1]).all()
+    assert (found[1] - found[0]).norm() < 0.01 * found[0].norm()
+
+
+def test_second_derivatives_are_refused() -> None:
+    images = images_of(1).requires_grad_()
+    maps = View(network_of(torch.float16), ["second"], SIZE)(images)["second"]
+    (gradient,) = torch.autograd.grad(maps.pow(3).sum(), images, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiated"):
+        torch.autograd.grad(gradient.square().sum(), images)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("guided", [False, True])
+def test_dreams_are_those_of_single_precision(dtype: torch.dtype, guided: bool) -> None:
+    image, guide = images_of(2, dtype)
+    found, wanted = (
+        striate.deep_dream(
+            network_of(kind, 300.0), image, "relu", octaves=1, steps=4,
+            guide=guide if guided else None,
+        )
+        for kind in (dtype, torch.float32)
+    )  # fmt: skip
+    assert found.image.dtype == torch.float32
+    assert found.before == pytest.approx(wanted.before, rel=0.02)
+    assert found.after == pytest.approx(wanted.after, rel=0.02)
+    halves, singles = (found.image - 0.5).flatten(), (wanted.image - 0.5).flatten()
+    assert torch.cosine_similarity(halves, singles, dim=0) > 0.99

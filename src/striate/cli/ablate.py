@@ -19,7 +19,8 @@ _LEGEND = """\
   in %: balanced accuracy of the class against the rest, 50 is chance; before: with all units;
   without, last, random: without the {count} that it needs most, the {count} that it needs least, or
   {count} at random (mean of {draws} draws); only: with none but the {count} that it needs most;
-  others: mean of the other classes; in brackets: what one unit alone takes off the class"""
+  others: mean of the other classes; in brackets: what one unit alone takes off the class, on the
+  images that ranked"""
 
 _Classes = Annotated[
     list[str] | None,

@@ -197,7 +197,7 @@ def deep_dream_frames(
         msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
         raise MethodError(msg)
     with torch.inference_mode(mode=False), torch.no_grad():
-        bases = [image.to(device=network.device, dtype=network.dtype)[None].clone()]
+        bases = [image.to(Space.of(network).mean)[None].clone()]
         sizes = octave_sizes((image.shape[1], image.shape[2]), octaves, scale)
         for rows, columns in sizes[-2::-1]:
             bases.insert(0, zoomed(bases[0], (rows, columns)))
@@ -332,7 +332,7 @@ def _seen(network: Network, address: str, guide: Guide) -> Tensor:
         raise MethodError(msg)
     try:
         view = View(network, [address], shape)
-        return view(guide.to(device=network.device, dtype=network.dtype)[None])[address][0]
+        return view(guide.to(Space.of(network).mean)[None])[address][0]
     except (NetworkError, RuntimeError) as error:
         msg = (
             f"{network.name} cannot run on a guide of shape {shape}: take a larger one, with "

@@ -38,6 +38,7 @@ from striate.network.address import Address
 from striate.network.network import Network
 from striate.optimize.invert import InversionFrame, Loss, descend, goal_of
 from striate.optimize.preimage import Settings, settings_named
+from striate.optimize.space import Space
 from striate.optimize.view import View
 from striate.shapes import Image, Images
 
@@ -384,11 +385,10 @@ def feature_spread(network: Network, images: Images, layer: str | Address) -> fl
     """
     channels, height, width = images.shape[1:]
     view = View(network, [network.layers.whole(layer).address], (channels, height, width))
-    squares, total = 0.0, torch.zeros((), dtype=torch.float64)
+    squares, total, space = 0.0, torch.zeros((), dtype=torch.float64), Space.of(network)
     with torch.no_grad():
         for part in torch.split(images, view.batch(len(images))):
-            given = part.to(device=network.device, dtype=network.dtype)
-            flat = view(given)[view.names[0]].flatten(1).double()
+            flat = view(part.to(space.mean))[view.names[0]].flatten(1).double()
             squares += float(flat.square().sum())
             total = total + flat.sum(0).cpu()
     return 2 * (squares / len(images) - float((total / len(images)).square().sum()))

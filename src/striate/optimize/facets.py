@@ -20,6 +20,7 @@ from striate.network.network import Network
 from striate.network.operations import data_inputs, operation
 from striate.optimize.cluster import k_means, principal
 from striate.optimize.job import Job
+from striate.optimize.space import Space
 from striate.optimize.view import View
 from striate.shapes import Images
 
@@ -72,7 +73,7 @@ def grouped(
         AddressError: If there is no such layer.
         MethodError: If there are fewer different images with finite codes than groups.
     """
-    given = images.to(device=network.device, dtype=network.dtype)
+    given = images.to(Space.of(network).mean)
     if tuple(given.shape[1:]) != job.whole:
         given = functional.interpolate(given, job.whole[1:], mode="bilinear", antialias=True)
     patches = aligned(network, job, given)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from striate.shapes import Images
 
@@ -11,8 +12,9 @@ from striate.shapes import Images
 class Range:
     """Brings each image's gradient into the range of half precision and, behind it, back.
 
-    What comes back to an image's maps is divided by its own largest number, so that an image's
-    gradient does not depend on the others.
+    What comes back to an image's maps is divided by its own length, so that an image's gradient
+    does not depend on the others; not by the largest number, since sums of many would be too large.
+    There are no second derivatives.
 
     >>> images, range_ = torch.ones(1, 1, 1, 1, requires_grad=True), Range()
     >>> (maps,) = range_.maps([range_.images(images).half()])
@@ -28,14 +30,16 @@ class Range:
         return _Images.apply(self, images)  # type: ignore[no-any-return]
 
     def maps(self, maps: list[Tensor]) -> list[Tensor]:
-        """Return maps in single precision, whose gradient is divided by its largest number."""
+        """Return maps in single precision, whose gradient is divided by its length."""
         return list(_Maps.apply(self, *maps))
 
     def divided(self, gradients: tuple[Tensor, ...]) -> list[Tensor]:
-        """Divide each image's gradients by the largest of their numbers."""
-        sizes = [gradient.abs().flatten(1).amax(1) for gradient in gradients]
-        size = torch.stack(sizes).amax(0)
-        self._size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
+        """Divide each image's gradients by their length."""
+        flat = torch.cat([gradient.flatten(1) for gradient in gradients], 1)
+        # Of numbers that are large, or small, the squares would not be numbers, or 0.
+        largest = flat.abs().amax(1)
+        largest = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
+        self._size = largest * (flat / largest[:, None]).norm(dim=1).clamp(min=1)
         return [gradient / self._along(gradient) for gradient in gradients]
 
     def restored(self, gradient: Tensor) -> Tensor:
@@ -53,6 +57,7 @@ class _Images(torch.autograd.Function):
         return images.view_as(images)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         return None, ctx.range.restored(gradients[0])
 
@@ -67,6 +72,7 @@ class _Maps(torch.autograd.Function):
         return single
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         divided = ctx.range.divided(gradients)
         parts = zip(divided, ctx.dtypes, strict=True)

@@ -119,13 +119,15 @@ class Done(Generic[F]):
                     self.last[job] = frame
                     yield job, frame, before, before + 1 + len(left)
             except DivergedError as error:
+                lost = {job.asked[k]: str(error) for k in error.images}
+                rest = job.without([k for k, own in enumerate(job.asked) if own in lost])
+                if not rest.places and not left and self.last.keys() <= {job}:
+                    # Its last frame stays: there is nothing else to show.
+                    raise
                 self.last.pop(job, None)
-                self.failures.update({job.asked[k]: str(error) for k in error.images})
-                rest = job.without([k for k, own in enumerate(job.asked) if own in self.failures])
+                self.failures.update(lost)
                 if rest.places:
                     left.appendleft(rest)
-                elif not left and not self.last:
-                    raise
 
 
 def apart(job: Job, *, strength: float = 1.0) -> Objective:

@@ -64,7 +64,7 @@ class View:
             parts = [self(part, redirected=redirected) for part in torch.split(images, baked)]
             return {name: torch.cat([part[name] for part in parts]) for name in self.names}
         given, range_ = filled(images, baked), None
-        if images.requires_grad and self.network.dtype.itemsize < images.dtype.itemsize:
+        if images.requires_grad and self.network.dtype.itemsize < images.dtype.itemsize == 4:
             range_ = Range()
             given = range_.images(given)
         outputs = module(given.to(self.network.dtype))

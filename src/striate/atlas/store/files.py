@@ -72,21 +72,39 @@ def write(
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if within is not None and not within.is_dir():
-            msg = (
-                f"cannot write {path}: {within} is not there any more. If it was moved, what is "
-                "done went with it: run the command again on where it is now"
-            )
-            raise AtlasError(msg) from error
-        msg = (
-            f"cannot write {path}: {error.strerror or error}. What is done is kept: make room, or "
-            "make the folder writable, and run the same command again"
-        )
-        raise AtlasError(msg) from error
+        raise AtlasError(_reason(path, within, error)) from error
     digest = hashlib.sha256()
     for piece in content:
         digest.update(piece)
     return digest.hexdigest()
+
+
+def make_folder(folder: Path, within: Path) -> None:
+    """Make a folder if it is not there.
+
+    Args:
+        folder: Any.
+        within: A folder above it, an atlas's, that must be there still.
+
+    Raises:
+        AtlasError: If it cannot be made, or the atlas is not there any more.
+    """
+    try:
+        _make_folders(folder / "any", within)
+    except OSError as error:
+        raise AtlasError(_reason(folder, within, error)) from error
+
+
+def _reason(path: Path, within: Path | None, error: OSError) -> str:
+    if within is not None and not within.is_dir():
+        return (
+            f"cannot write {path}: {within} is not there any more. If it was moved, what is done "
+            "went with it: run the command again on where it is now"
+        )
+    return (
+        f"cannot write {path}: {error.strerror or error}. What is done is kept: make room, or make "
+        "the folder writable, and run the same command again"
+    )
 
 
 def _make_folders(path: Path, within: Path | None) -> None:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float32
 
 from striate.atlas.accumulators.quantile import Tail, rank, shift_for
+from striate.atlas.store.files import make_folder
 from striate.atlas.store.reader import Atlas
 from striate.dissection.cells import Upsampling, sample_coordinates
 from striate.dissection.net2vec.features import ExampleStore, FeatureWatcher
@@ -99,7 +100,7 @@ class Run:
         thresholds = self._thresholds()
         shape = (self._units, *self._layer.map_size)
         folder, device = self._atlas.home / "net2vec", self._network.device
-        folder.mkdir(exist_ok=True)
+        make_folder(folder, self._atlas.home)
         with ExampleStore(folder, shape, how.grid, device) as store:
             watcher = self._watching(thresholds, how, store)
             self._see(watcher, "images")
