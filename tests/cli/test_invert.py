@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 import striate
+from striate.demo.job import demo_recipe
 from striate.errors import MethodError
+from striate.image.decode import decode
 from striate.optimize import invert
 from striate.optimize.preimage import Settings
 
@@ -34,6 +37,9 @@ def silent():
         dead.weight.zero_()
         dead.bias.zero_()
     return nn.Sequential(*make(), dead)
+
+def dense():
+    return nn.Sequential(*make(), nn.Flatten(), nn.Linear(8 * 14 * 14, 3))
 """
 SIZE = ["--resize", "40", "--crop", "40"]
 Run = Callable[..., tuple[int, str, str]]
@@ -117,6 +123,35 @@ def test_a_dream_is_the_librarys(
     led = striate.deep_dream(network, image, "3", guide=guide, **plan)
     assert np.array_equal(np.asarray(Image.open(out)), bytes_of(led.image))
     assert not np.array_equal(bytes_of(led.image), bytes_of(wanted.image))
+
+
+def test_a_network_that_takes_one_size_dreams_of_larger_pictures(
+    striate_: Run, place: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "large.png"
+    knobs = ["--octaves", 2, "--steps", 2, "--jitter", 4]
+    large = ["--resize", 100, "--crop", 96, "--interpolation", "bicubic"]
+    code, printed, error = striate_(
+        "dream", "demo", "a.png", "--layer", "relu1", "-o", out, *knobs, *large, "--guide", "b.png"
+    )
+    assert code == 0, error
+    home = demo_recipe().load("cpu")
+    reads = replace(home.how_to_read(), resize=100, crop=96, interpolation="bicubic")
+    image, guide = (reads(decode(place / name)) for name in ("a.png", "b.png"))
+    wanted = striate.deep_dream(home, image, "relu1", octaves=2, steps=2, jitter=4, guide=guide)
+    assert wanted.image.shape == (3, 96, 96)
+    assert np.array_equal(np.asarray(Image.open(out)), bytes_of(wanted.image))
+    assert f"{wanted.before:.4g} before, {wanted.after:.4g} after" in printed
+
+
+def test_where_no_size_is_the_networks_own_it_must_take_the_one_asked_for(striate_: Run) -> None:
+    command = ["dream", "own:dense", "a.png", "--layer", "1", "-o", "d.png", "--steps", 1]
+    fits = ["--resize", 16, "--crop", 16, "--octaves", 1]
+    code, _, error = striate_(*command, *fits)
+    assert code == 0, error
+    code, out, error = striate_(*command, *SIZE)
+    assert (code, out) == (2, "")
+    assert "Does it take 3 x 40 x 40?" in error
 
 
 @pytest.mark.parametrize("verb", ["invert", "dream"])

@@ -1,6 +1,7 @@
 """``striate upconv``: training, going on, and the picture of an inversion."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,9 @@ def make(seed=1):
 
 def other():
     return make(2)
+
+def half():
+    return make().bfloat16()
 """
 SIZE = ["--resize", "16", "--crop", "16"]
 QUICK = ["--epochs", "2", "--batch", "4", "--width", "4"]
@@ -183,6 +187,20 @@ def test_invert_guesses_from_changed_features_too(
     alone = ["invert", trained, "own:make", images[0], *SIZE, "-o", out, "--perturb", "interpolate"]
     code, _, err = striate_(*alone)
     assert (code, "name two images or more" in err) == (2, True)
+
+
+def test_a_network_in_half_precision(striate_: Run, tmp_path: Path) -> None:
+    net, out = tmp_path / "net", tmp_path / "pairs.png"
+    train = ["train", "own:half", "images", "--layer", "1", "-o", net, *SIZE, *QUICK]
+    good(striate_, *train, "--size", 8)
+    images = ["images/3.png", "images/5.png"]
+    changes = ["--perturb", "binarise", "--perturb", "interpolate"]
+    said = good(striate_, "invert", net, "own:half", *images, "-o", out, *SIZE, *changes)
+    numbers = [float(number) for number in re.findall(r"error (\S+?),? ", said.replace("\n", " "))]
+    assert len(numbers) == 2 * 2 * 3
+    assert all(0 < number < 10 for number in numbers)
+    with Image.open(out) as picture:
+        assert picture.size[0] >= 4 * 8 + 3 * 8
 
 
 def test_the_embedded_inverse_goes_by_the_name_demo(

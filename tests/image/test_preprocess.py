@@ -233,6 +233,9 @@ def test_json_and_back(preprocessing: Preprocessing) -> None:
         ({"interpolation": "lanczos", "antialias": False}, "lanczos.*antialias=False"),
         ({"antialias": "no"}, "antialias='no'"),
         ({"mean": [1, 2]}, "3 values"),
+        ({"channels": 1}, "need 1 value each"),
+        ({"channels": 4}, "need 4 values each, or 1"),
+        ({"channels": 0}, "at least 1 channel"),
         ({"mean": 0.5}, "list of numbers"),
         ({"std": [0, 1, 1]}, "above 0"),
         ({"std": [float("nan")]}, "above 0"),
@@ -248,3 +251,14 @@ def test_what_makes_no_sense_is_refused(change: dict[str, object], message: str)
 def test_whole_numbers_in_json_become_floats() -> None:
     data = Preprocessing().to_json() | {"mean": [0, 0, 0], "std": [1, 1, 1]}
     assert Preprocessing.from_json(data).mean == (0.0, 0.0, 0.0)
+
+
+# --- other images than pictures ------------------------------------------------------------------
+
+
+def test_four_channels_have_four_means_and_no_pictures() -> None:
+    of_four = Preprocessing(None, None, mean=(0.0, 0.25, 0.5, 1.0), std=(0.5,), channels=4)
+    assert of_four.to_network(torch.ones(4, 1, 1)).flatten().tolist() == [2.0, 1.5, 1.0, 0.0]
+    assert Preprocessing.from_json(of_four.to_json()) == of_four
+    with pytest.raises(ImageError, match="a picture has 3 channels"):
+        of_four(np.zeros((2, 2, 3), np.uint8))

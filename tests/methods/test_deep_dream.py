@@ -260,6 +260,7 @@ for guide in (image[None], image[:1]):
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     for shape in ("(1, 3, 12, 10)", "(1, 12, 10)"):
         assert f"guide of shape {shape}: " in told.stdout, told.stderr
+    assert told.stdout.count("of 3 channels") == 2
 
 
 def test_what_cannot_be_dreamt_is_said() -> None:
@@ -280,6 +281,10 @@ def test_what_cannot_be_dreamt_is_said() -> None:
         striate.deep_dream(network, image, layer("0"), guide=image)
     with pytest.raises(AddressError, match="units 0 to 3"):
         striate.deep_dream(network, image, "0:4")
+    for channels in (1, 4):
+        other = torch.zeros(channels, 12, 10)
+        with pytest.raises(MethodError, match=rf"3 channels for Sequential, not \({channels}, 12"):
+            striate.deep_dream(network, other, "0", octaves=2)
     for knob in ({"octaves": 0}, {"scale": 1.0}, {"steps": -1}, {"jitter": -1}, {"step": -1.0}):
         with pytest.raises(MethodError, match="a scale above 1"):
             striate.deep_dream(network, image, "0", **knob)

@@ -113,3 +113,13 @@ def test_all_is_checked_before_the_first_frame_is_asked_for() -> None:
         inversion_frames(network, torch.rand(3, 8, 8), "conv7")
     with pytest.raises(MethodError, match="starts at least once"):
         inversion_frames(network, torch.rand(3, 8, 8), "0", restarts=0)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_an_image_of_other_channels_is_named(channels: int) -> None:
+    network, _ = linear(20)
+    image = torch.rand(channels, *SIZE[1:]).double()
+    told = rf"3 channels for {network.name}, not \({channels}, "
+    for method in (striate.inversion, striate.caricature):
+        with pytest.raises(MethodError, match=told):
+            method(network, image, "1")

@@ -101,6 +101,24 @@ def test_a_grey_network(folder):
     assert math.isfinite(found.image_error)
 
 
+@pytest.mark.parametrize("size", [8, 16, 24])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_network_in_half_precision(network, folder, dtype, size):
+    half = network_of(dtype=dtype)
+    *_, last = frames_of(half, folder, size=size)
+    *_, single = frames_of(network, folder, size=size)
+    assert last.loss == pytest.approx(single.loss, rel=0.02)
+    assert last.image_error == pytest.approx(single.image_error, rel=0.02)
+    path = find_images(folder)[0].path
+    found = last.upconvnet.invert(half, half.read(path))
+    wanted = single.upconvnet.invert(network, network.read(path))
+    assert found.image.dtype == found.original.dtype == torch.float32
+    assert found.image.shape == found.original.shape == (3, size, size)
+    assert float((found.original - wanted.original).abs().max()) < 0.01
+    assert found.image_error == pytest.approx(wanted.image_error, rel=0.05)
+    assert found.feature_error == pytest.approx(wanted.feature_error, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("options", "layer", "knobs", "error", "says"),
     [

@@ -16,7 +16,7 @@ KNOBS = {
 }  # fmt: skip
 
 
-def network_of(seed=1, channels=3, **options) -> striate.Network:
+def network_of(seed=1, channels=3, dtype=torch.float32, **options) -> striate.Network:
     module = nn.Sequential(
         nn.Conv2d(channels, 6, 3, stride=2, padding=1), nn.ReLU(),
         nn.Flatten(), nn.Linear(6 * 64, 9),
@@ -27,7 +27,7 @@ def network_of(seed=1, channels=3, **options) -> striate.Network:
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / 4)
     scale = {"mean": (0.5,) * channels, "std": (0.25,) * channels}
     return striate.load(
-        module, **{"image_size": (16, 16), "resize": None, "crop": 16, **scale, **options}
+        module.to(dtype), **{"image_size": (16, 16), "resize": None, "crop": 16, **scale, **options}
     )
 
 

@@ -37,7 +37,7 @@ def dream(  # noqa: PLR0913 - one parameter an option
 
     checked_kind(out)
     check_pictures(image, guide)
-    loaded = load()
+    loaded = load(at_own_size=True)
     run = deep_dream_frames(
         loaded, loaded.read(image), layer, octaves=octaves, scale=scale, steps=steps,
         jitter=jitter, step=step, guide=None if guide is None else loaded.read(guide), seed=seed,

@@ -77,7 +77,10 @@ def check_pictures(*pictures: Path | None) -> None:
 
 
 Load = Callable[..., Any]
-"""Loads the network that the options name, on a device if they name none: see `with_network`."""
+"""Loads the network that the options name, on a device if they name none: see `with_network`.
+
+With ``at_own_size`` --resize and --crop change the pictures alone, where the network has a size.
+"""
 
 
 def numbers(text: str | None) -> tuple[float, ...] | None:
@@ -152,8 +155,9 @@ def with_network(command: Callable[..., None]) -> Callable[..., None]:
     def verb(**given: Any) -> None:
         asked = {name: given.pop(name) for name in options}
 
-        def load(device: str | None = None) -> Any:
-            return _loaded(**{**asked, "device": asked["device"] or device})
+        def load(device: str | None = None, *, at_own_size: bool = False) -> Any:
+            given = {**asked, "device": asked["device"] or device}
+            return _at_own_size(**given) if at_own_size else _loaded(**given)
 
         command(load=load, **given)
 
@@ -182,3 +186,14 @@ def _loaded(
         antialias=antialias, mean=mean, std=std,
     )  # fmt: skip
     return made.load(device)
+
+
+def _at_own_size(**given: Any) -> Any:
+    sizes = {name: given[name] for name in ("resize", "crop") if given[name] is not None}
+    # The user's own code says nothing of a size, and may not run at the one taken by default.
+    if sizes and ":" not in given["network"]:
+        loaded = _loaded(**{**given, "resize": None, "crop": None})
+        reads = loaded.preprocessing
+        if reads is not None and reads.image_size is not None:
+            return replace(loaded, preprocessing=replace(reads, **sizes))
+    return _loaded(**given)

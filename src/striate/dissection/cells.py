@@ -29,7 +29,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from striate.errors import MethodError
-from striate.network.axes import SPATIAL, axes_of
+from striate.network.axes import has_maps
 from striate.network.layers import Layer
 
 UPSAMPLING = ("field", "resize")
@@ -134,7 +134,7 @@ def why_not(layer: Layer) -> str | None:
     """Return why a layer cannot be dissected; None: it can."""
     if layer.units is None:
         return "it has no units"
-    if not set(SPATIAL) <= set(axes_of(layer.node)):
+    if not has_maps(layer.node):
         return "its activations have no rows and columns"
     if layer.map_size == (1, 1):
         return "its maps have one place: that is the whole image, no segment of it"

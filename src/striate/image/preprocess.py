@@ -52,7 +52,8 @@ class Preprocessing:
             transforms, which skip pixels, for the first three interpolations only.
         mean: Subtracted, in pixel space: one value for each channel, or one for all.
         std: Divided by: likewise, above 0.
-        channels: 3, or 1 for a network that takes grey images (then one mean and one std).
+        channels: Of the network's input: 3, or 1 for grey images. Any other number has values to
+            normalize by, but no pictures.
 
     Example:
         >>> preprocessing = Preprocessing()
@@ -80,14 +81,14 @@ class Preprocessing:
                 f"of {', '.join(allowed)}"
             )
             raise ImageError(msg)
-        if self.channels not in {1, 3}:
-            msg = f"a network for pictures takes 3 channels, or 1 for grey; not {self.channels}"
+        if self.channels < 1:
+            msg = f"channels={self.channels}: an image has at least 1 channel"
             raise ImageError(msg)
-        if self.channels == 1 and (len(self.mean), len(self.std)) != (1, 1):
-            msg = f"one channel has one mean and one std, not {self.mean} and {self.std}"
-            raise ImageError(msg)
-        if len(self.mean) not in {1, 3} or len(self.std) not in {1, 3}:
-            msg = f"mean={self.mean} and std={self.std} need 3 values each, or 1 for all channels"
+        if not {len(self.mean), len(self.std)} <= {1, self.channels}:
+            each = "1 value each"
+            if self.channels > 1:
+                each = f"{self.channels} values each, or 1 for all channels"
+            msg = f"mean={self.mean} and std={self.std} need {each}"
             raise ImageError(msg)
         if not np.isfinite(self.mean).all() or not all(0 < value < np.inf for value in self.std):
             msg = f"mean={self.mean} must be finite, and std={self.std} finite and above 0"
@@ -136,7 +137,7 @@ class Preprocessing:
             The network's input for this one image, float32, on the CPU.
 
         Raises:
-            ImageError: As `pixels`.
+            ImageError: As `pixels` and `from_picture`.
 
         Example:
             >>> white = np.full((2, 2, 3), 255, np.uint8)
@@ -154,11 +155,17 @@ class Preprocessing:
         Returns:
             The network's input, float32; one channel is the luma of ITU-R BT.601.
 
+        Raises:
+            ImageError: If the network takes other than 1 or 3 channels.
+
         Example:
             >>> grey = Preprocessing(mean=(0.0,), std=(1.0,), channels=1)
             >>> grey.from_picture(np.full((1, 1, 3), 255, np.uint8))
             tensor([[[1.]]])
         """
+        if self.channels not in {1, 3}:
+            msg = f"a picture has 3 channels, or 1 in grey; this network takes {self.channels}"
+            raise ImageError(msg)
         values = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         pixels = values.to(torch.float32).div(255)
         if self.channels == 1:

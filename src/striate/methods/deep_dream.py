@@ -147,10 +147,10 @@ def deep_dream(
 
     Raises:
         AddressError: If the layer does not exist, or has no units.
-        MethodError: If the network cannot run at an octave's size, a knob is out of its range, a
-            neuron is asked for (its place means nothing at other sizes), an objective's neuron is
-            not there at an octave's size, or a guide is given for other than a layer or cannot be
-            seen by it.
+        MethodError: If the image has other channels than the network's, the network cannot run at
+            an octave's size, a knob is out of its range, a neuron is asked for (its place means
+            nothing at other sizes), an objective's neuron is not there at an octave's size, or a
+            guide is given for other than a layer or cannot be seen by it.
 
     Example:
         >>> import striate
@@ -193,8 +193,12 @@ def deep_dream_frames(
             "dream has an octave or more, a scale above 1, and nothing below 0"
         )
         raise MethodError(msg)
-    if image.ndim != 3:
-        msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
+    channels = network.image_size[0]
+    if image.ndim != 3 or image.shape[0] != channels:
+        msg = (
+            f"one image has shape (channels, height, width), with {channels} channels for "
+            f"{network.name}, not {tuple(image.shape)}"
+        )
         raise MethodError(msg)
     with torch.inference_mode(mode=False), torch.no_grad():
         bases = [image.to(Space.of(network).mean)[None].clone()]
@@ -326,18 +330,16 @@ def _seen(network: Network, address: str, guide: Guide) -> Tensor:
     Raises:
         MethodError: If the guide is no image, or the network cannot run on it.
     """
-    shape = tuple(guide.shape)
-    if len(shape) != 3:
-        msg = f"a guide of shape {shape}: a guide is one image, (channels, height, width)"
+    shape, channels = tuple(guide.shape), network.image_size[0]
+    if len(shape) != 3 or shape[0] != channels:
+        msg = f"a guide of shape {shape}: a guide is one image, (channels, height, width), "
+        msg += f"of {channels} channels for {network.name}"
         raise MethodError(msg)
     try:
         view = View(network, [address], shape)
         return view(guide.to(Space.of(network).mean)[None])[address][0]
     except (NetworkError, RuntimeError) as error:
-        msg = (
-            f"{network.name} cannot run on a guide of shape {shape}: take a larger one, with "
-            f"{network.image_size[0]} channels ({error})"
-        )
+        msg = f"{network.name} cannot run on a guide of shape {shape}: take a larger one ({error})"
         raise MethodError(msg) from error
 
 

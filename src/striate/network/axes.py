@@ -66,6 +66,12 @@ def axes_of(node: fx.Node) -> Axes:
     return axes
 
 
+def has_maps(node: fx.Node) -> bool:
+    """Say whether each unit of a node's value has a map of rows and columns, and nothing else."""
+    axes = axes_of(node)
+    return len(axes) == len(IMAGE_AXES) and set(SPATIAL) <= set(axes)
+
+
 def size_along(node: fx.Node, axis: str) -> int:
     """Return how many places a node's value has along an axis, which it must have."""
     return shape_of(node)[axes_of(node).index(axis)]
@@ -257,6 +263,7 @@ _RULES: dict[str, Callable[[fx.Node, Axes], Axes]] = {
     "stack": _stack,
     "expand": _expand,
     "getitem": _getitem,
+    "conv3d": lambda _node, axes: ("images", "units", "other", *axes[3:]),
     "einsum": _einsum,
     **dict.fromkeys(
         (

@@ -8,7 +8,7 @@ from torch import Tensor, fx
 
 from striate.errors import AddressError
 from striate.network.address import Address, nearest
-from striate.network.axes import SPATIAL, axes_of, mark_axes, shape_of
+from striate.network.axes import SPATIAL, axes_of, has_maps, mark_axes, shape_of
 from striate.network.operations import SHAPE, operation
 from striate.network.receptive_field import (
     NoRuleError,
@@ -45,9 +45,9 @@ class Layer:
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """(rows, columns) of a unit's map; tokens are one row, a dense layer is 1 x 1."""
+        """(rows, columns) of a unit's map; tokens and volumes are one row, dense layers 1 x 1."""
         axes, shape = axes_of(self.node), shape_of(self.node)
-        if set(SPATIAL) <= set(axes):
+        if has_maps(self.node):
             return shape[axes.index("rows")], shape[axes.index("columns")]
         places = 1
         for axis, size in zip(axes, shape, strict=True):
@@ -81,7 +81,8 @@ class Layer:
         if key not in cache:
             whole = (0, self.image_size[SPATIAL.index(axis)])
             try:
-                low, high = image_interval(self.node, axis, index, clip=clip)
+                seen = has_maps(self.node)
+                low, high = image_interval(self.node, axis, index, clip=clip) if seen else whole
             except NoRuleError:
                 low, high = whole
             infinite = low == -float("inf") or high == float("inf")
@@ -106,7 +107,7 @@ class Layer:
             raise AddressError(msg)
         order = _order(axes)
         moved = activation.permute(order)
-        if moved.ndim == 4 and set(SPATIAL) <= set(axes):
+        if has_maps(self.node):
             return moved
         return moved.reshape(moved.shape[0], moved.shape[1], 1, -1)
 
@@ -115,7 +116,7 @@ class Layer:
         axes, shape = axes_of(self.node), shape_of(self.node)
         order = _order(axes)
         sizes = [maps.shape[0], maps.shape[1], *(shape[k] for k in order[2:])]
-        if len(axes) == 4 and set(SPATIAL) <= set(axes):
+        if has_maps(self.node):
             sizes[2:] = list(maps.shape[2:])
         back = [order.index(k) for k in range(len(axes))]
         return maps.reshape(sizes).permute(back)

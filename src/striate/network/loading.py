@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from striate.errors import NetworkError
 from striate.image.preprocess import Preprocessing
@@ -69,8 +70,9 @@ def load(  # noqa: PLR0913 - keyword-only knobs
         crop: Side (or height, width) of the centre crop; None: no crop.
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos".
         antialias: False for the older way of resizing tensors; True is Pillow's.
-        mean: Mean of each channel, for pixels in [0, 1]; ImageNet's, if only sizes are given.
-        std: Standard deviation of each channel, likewise.
+        mean: Mean of each channel, or one for all, for pixels in [0, 1]; if only other things are
+            given, ImageNet's for 3 channels, else 0.
+        std: Standard deviation of each channel, likewise; else 1.
         class_names: Name of each class score.
         device: Where to run; by default where the module is, or the CPU.
         seed: What random weights are drawn with.
@@ -80,7 +82,8 @@ def load(  # noqa: PLR0913 - keyword-only knobs
         The network.
 
     Raises:
-        NetworkError: If it cannot be found, read or traced; says what would work.
+        NetworkError: If it cannot be found, read or traced, or mean or std do not fit its
+            channels; says what would work.
 
     Example:
         >>> import striate
@@ -97,6 +100,7 @@ def load(  # noqa: PLR0913 - keyword-only knobs
     }  # fmt: skip
     chosen = {k: v for k, v in asked.items() if not isinstance(v, str) or v != "default"}
     channels = made.image_size[0] if made else _channels(known.module, image_size)
+    _check_counts(chosen, channels, name or default_name)
     preprocessing = _preprocessing(known.preprocessing, chosen, channels)
     size = made.image_size if made else (channels, *_image_size(image_size, preprocessing))
     if class_names is not None and len(class_names) == 0:
@@ -119,12 +123,23 @@ def _preprocessing(
     if known is None and not chosen:
         return None
     base = known or Preprocessing(resize=None, crop=None)
-    if channels == 1:
+    if channels == 1 and known is not None:
         base = replace(base, channels=1, mean=base.mean[:1], std=base.std[:1])
-        if known is None:
-            base = replace(base, mean=(0.0,), std=(1.0,))
+    elif channels != 3:
+        # The means of red, green and blue say nothing of other channels.
+        base = replace(base, channels=channels, mean=(0.0,), std=(1.0,))
     lists = {k: list(v) if isinstance(v, tuple) else v for k, v in chosen.items()}
     return Preprocessing.from_json({**base.to_json(), **lists})
+
+
+def _check_counts(chosen: Mapping[str, object], channels: int, name: str) -> None:
+    """Refuse a mean or std of another number of values than the network's channels."""  # noqa: DOC501 - private
+    for what in ("mean", "std"):
+        values = chosen.get(what)
+        if isinstance(values, (list, tuple)) and len(values) not in {1, channels}:
+            msg = f"{what} has {len(values)} values, and {name} takes images of {channels} "
+            many = f"channels: give 1 value for all, or {channels}"
+            raise NetworkError(msg + ("channel: give 1 value" if channels == 1 else many))
 
 
 @contextmanager
@@ -183,6 +198,12 @@ def _named(text: str, weights: str | Path | None, seed: int) -> ZooEntry:
             "as FILE.pt2"
         )
         raise NetworkError(msg)
+    elif text == "demo":
+        msg = (
+            "'demo' is what the command line calls the embedded network; in Python: "
+            "from striate.demo.job import demo_recipe; network = demo_recipe().load()"
+        )
+        raise NetworkError(msg)
     else:
         with _seeded(seed):
             entry = from_zoo(text, pretrained=pretrained)
@@ -191,17 +212,32 @@ def _named(text: str, weights: str | Path | None, seed: int) -> ZooEntry:
     return entry
 
 
+def _check_ready(module: torch.nn.Module, what: str) -> None:
+    """Refuse what has no Python to trace, or no shapes yet."""  # noqa: DOC501 - private
+    if isinstance(module, torch.jit.ScriptModule):
+        msg = (
+            f"{what} is TorchScript, which cannot be taken apart: give the module that it was made "
+            "from, or save that one with torch.export.save as FILE.pt2"
+        )
+        raise NetworkError(msg)
+    held = (*module.named_parameters(), *module.named_buffers())
+    lazy = next((name for name, value in held if is_lazy(value)), None)
+    if lazy is not None:
+        msg = f"{what} is lazy, and {lazy} has no shape yet: run it once on an image first"
+        raise NetworkError(msg)
+
+
 def _own_copy(module: torch.nn.Module) -> torch.nn.Module:
+    _check_ready(module, type(module).__name__)
     try:
-        own = copy.deepcopy(module)
+        return copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
     except Exception as error:
         msg = (
             f"cannot copy {type(module).__name__} ({type(error).__name__}: {error}); striate works "
             "on a copy so that your module stays as it is: remove what copy.deepcopy cannot copy "
-            "(open files, locks, hooks that close over them)"
+            "(open files, locks, hooks that close over them, parts in TorchScript)"
         )
         raise NetworkError(msg) from error
-    return own.eval().requires_grad_(requires_grad=False)
 
 
 def _fixed(made: Trace) -> Tracer:
@@ -266,6 +302,7 @@ def _made(text: str, factory: Any) -> torch.nn.Module:
     if not isinstance(made, torch.nn.Module):
         msg = f"{text!r} returned a {type(made).__name__}, not a torch.nn.Module"
         raise NetworkError(msg)
+    _check_ready(made, repr(text))
     return made
 
 

@@ -92,7 +92,7 @@ def _exact_on_crops(node: fx.Node) -> bool:
             return False
         if operation(current) == "layer_norm" and len(current.args[1]) > 1:  # type: ignore[arg-type]
             return False
-        joins = operation(current) in {"add", "sub", "mul"}
+        joins = operation(current) in {"add", "sub", "mul", "cat"}
         if joins and any(_varies_over_space(s, axes) for s in current.all_input_nodes):
             return False
         queue.extend(data_inputs(current))
@@ -102,7 +102,7 @@ def _exact_on_crops(node: fx.Node) -> bool:
 def _varies_over_space(source: fx.Node, axes: tuple[str, ...]) -> bool:
     """Say whether a constant operand (a position embedding) has a value for each place."""
     shape = shape_of(source)
-    if source.op != "get_attr":
+    if source.meta.get("depends", False):
         return False
     aligned = zip(reversed(axes), reversed(shape), strict=False)
     return any(axis in SPATIAL and size > 1 for axis, size in aligned)

@@ -318,7 +318,7 @@ class Network:
             (channels, height, width), preprocessed, on this network's device.
 
         Raises:
-            NetworkError: If nobody said how to preprocess.
+            NetworkError: If nobody said how to preprocess, or no picture has its channels.
             ImageError: If the picture cannot be read.
         """
         image = self.how_to_read()(decode(source))
@@ -328,8 +328,16 @@ class Network:
         """Return the preprocessing.
 
         Raises:
-            NetworkError: If nobody said what it is.
+            NetworkError: If nobody said what it is, or the network takes other images than
+                pictures: neither 3 channels nor 1.
         """
+        channels = self.image_size[0]
+        if channels not in {1, 3}:
+            msg = (
+                f"a picture has 3 channels, or 1 in grey; {self.name} takes {channels}: preprocess "
+                "its images yourself, and give them as tensors"
+            )
+            raise NetworkError(msg)
         if self.preprocessing is None:
             msg = (
                 f"nobody said how {self.name} wants its pictures: give resize, crop, mean and std "

@@ -138,3 +138,17 @@ def walk_back(node: Node, through: frozenset[str]) -> Iterator[Node]:
         yield current
         if operation(current) in through:
             queue.extend(data_inputs(current))
+
+
+def draws(node: Node) -> bool:
+    """Say whether a node draws random numbers, as dropout does in training."""
+    tags = getattr(node.target, "tags", ())
+    if torch.Tag.nondeterministic_seeded not in tags:
+        return False
+    name = operation(node)
+    if "dropout" in name or "rrelu" in name:
+        return any(argument is True for argument in (*node.args, *node.kwargs.values()))
+    if "scaled_dot_product" in name:
+        share = node.args[4] if len(node.args) > 4 else node.kwargs.get("dropout_p", 0.0)
+        return bool(share)
+    return True

@@ -25,8 +25,9 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from striate.errors import NetworkError
+from striate.network.batch import images_meet, keep_axis
 from striate.network.naming import name_nodes
-from striate.network.operations import SHAPE_ONLY, operation
+from striate.network.operations import SHAPE_ONLY, draws, operation
 
 Edit = tuple[str, Callable[[Tensor], Tensor]]
 """A layer's address and the function that changes its output."""
@@ -47,7 +48,8 @@ class Trace:
         constants: The tensors that the ``get_attr`` nodes name.
         named: The node of each address, in execution order: first the layers, then module paths.
         image_size: (channels, height, width).
-        batch: The batch size that is baked into the graph; None if it takes any.
+        batch: The batch size that is baked into the graph, or 1 where images of a batch would
+            change each other's values; None if it takes any.
         output: How the flat outputs fold back into what the module returns.
         derived: What cuts made of constants (folded, in another layout), see `striate.network.cut`.
     """
@@ -177,7 +179,12 @@ def from_exported(exported: ExportedProgram) -> Trace:
         raise NetworkError(msg)
     graph, constants = _lift(exported)
     _mark(graph)
+    _warn_of_chance(graph)
     batch = shape[0] if isinstance(shape[0], int) else None
+    if batch is None:
+        keep_axis(graph)
+        # Each image alone, then: what is said of it may not depend on its company.
+        batch = 1 if images_meet(graph) else None
     size = (int(shape[1]), int(shape[2]), int(shape[3]))
     spec = exported.call_spec.out_spec
     return Trace(graph, constants, name_nodes(graph), size, batch, spec)
@@ -191,6 +198,18 @@ def copied(trace: Trace) -> Trace:
         env[node].meta = {k: v for k, v in node.meta.items() if k not in {"boxes", "upstream"}}
     named = {name: env[node] for name, node in trace.named.items()}
     return replace(trace, graph=graph, named=named)
+
+
+def _warn_of_chance(graph: fx.Graph) -> None:
+    """Say that a network draws random numbers: no seed makes its values the same again."""
+    drawn = sorted({operation(node) for node in graph.nodes if draws(node)})
+    if drawn:
+        msg = (
+            f"the network draws random numbers ({', '.join(drawn)}), in evaluation mode too: its "
+            "values differ from call to call, whatever the seed. Give dropout "
+            "training=self.training, and keep random choices out of forward"
+        )
+        warnings.warn(msg, stacklevel=2)
 
 
 def _input_shape(exported: ExportedProgram, name: str) -> list[Any] | None:
@@ -284,7 +303,7 @@ def _advice(text: str, image_size: tuple[int, ...]) -> str:
             "The batch size is baked into the code: use x.shape[0] where a number stands, "
             "and -1 or x.flatten(1) in reshapes."
         )
-    if "channels" in text or "shape" in text or "size" in text:
+    if any(word in text for word in ("channels", "shape", "size", "reduction dim")):
         return f"Does it take {image_size[0]} x {image_size[1]} x {image_size[2]}? Give image_size."
     return (
         "Whatever torch.export(module, (images,)) accepts, striate accepts: keep numpy, printing, "

@@ -110,14 +110,17 @@ def goal_of(
 
     Raises:
         AddressError: If the layer does not exist, or has no units.
-        MethodError: If there is no such loss, the mask does not fit, the layer has no gradient, or
-            what counts of it is 0, or not finite.
+        MethodError: If there is no such loss, the image has other channels than the network's, the
+            mask does not fit, the layer has no gradient, or what counts of it is 0, or not finite.
     """
     if loss not in get_args(Loss):
         msg = f"no loss {loss!r}; there are {', '.join(get_args(Loss))}"
         raise MethodError(msg)
-    if image.ndim != 3:
-        msg = f"one image has shape (channels, height, width), not {tuple(image.shape)}"
+    if image.ndim != 3 or image.shape[0] != network.image_size[0]:
+        msg = (
+            f"one image has shape (channels, height, width), with {network.image_size[0]} "
+            f"channels for {network.name}, not {tuple(image.shape)}"
+        )
         raise MethodError(msg)
     channels, height, width = image.shape
     lost = int((~torch.isfinite(image)).sum())

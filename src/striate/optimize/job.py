@@ -13,7 +13,7 @@ from torch import Tensor
 
 from striate.errors import MethodError, NetworkError
 from striate.network.address import Address
-from striate.network.axes import SPATIAL, axes_of
+from striate.network.axes import has_maps
 from striate.network.layers import Layer
 from striate.network.neighbourhood import crop_plan
 from striate.network.network import Network
@@ -169,7 +169,7 @@ def _job(network: Network, address: Address, preset: Preset, side: int | None) -
     whole = (own[0], side, side) if side is not None and larger else own
     if larger:
         layer = _layer_at(network, address, whole)
-    spatial, neuron = set(SPATIAL) <= set(axes_of(layer.node)), address.row is not None
+    spatial, neuron = has_maps(layer.node), address.row is not None
     # Tokens lie in no grid that is known: one in the middle of their list is anywhere.
     place = preset.place if spatial or preset.place != "centre" else "mean"
     named = neuron or place != "centre"

@@ -163,10 +163,15 @@ def resized(images: Images, size: tuple[int, int]) -> Float[Tensor, "images chan
         images: In any space.
         size: (height, width).
 
+    Returns:
+        The images, in single precision at least.
+
     Example:
         >>> resized(torch.tensor([[[[0.0, 1.0]]]]), (1, 1)).item()
         0.5
     """
+    # torch filters nothing in half precision.
+    images = images.to(torch.promote_types(images.dtype, torch.float32))
     if tuple(images.shape[2:]) == tuple(size):
         return images
     return functional.interpolate(

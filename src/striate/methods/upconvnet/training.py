@@ -117,10 +117,11 @@ def train_upconvnet(  # noqa: PLR0913 - keyword-only knobs
         held_out: Share of the images, chosen by their names, that only measure the error.
         seed: Of first weights, order and flips.
         decoder: A module in place of ours: standardised maps (images, units, rows, columns) to
-            standardised images (images, channels, height, width).
+            standardised images (images, channels, height, width). What is random in it (dropout)
+            draws from torch's global generator, which neither ``seed`` nor a checkpoint sets.
         checkpoint: A file to write on the way, whole or not at all, and to go on from where it
-            exists: bit for bit as if nothing had been, on a CPU with as many threads. One run at a
-            time writes it.
+            exists: bit for bit as if nothing had been, on a CPU with as many threads and unless a
+            decoder of your own draws random numbers. One run at a time writes it.
         restart: Begin anew although the checkpoint exists.
         save_every: Batches between checkpoints. There is one more after a minute without, at the
             end of each epoch, and where the iterator is closed or interrupted (Ctrl-C).
