@@ -1,6 +1,7 @@
 """What is said of an image does not depend on its company, nor on whether it has any."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -106,6 +107,15 @@ def test_networks_that_keep_images_apart_see_many_at_once(name: str) -> None:
 def test_awkward_networks_see_many_at_once(name: str) -> None:
     module, size = HAND_MADE[name]()
     assert striate.load(module, image_size=size).trace().batch is None
+
+
+@pytest.mark.parametrize(("name", "batch"), [("scaled", None), ("mean", 1)])
+def test_exported_programs_too(name: str, batch: int | None, tmp_path: Path) -> None:
+    module = {**APART, **MEETING}[name]().eval()
+    sizes = ({0: torch.export.Dim("images")},)
+    program = torch.export.export(module, (torch.zeros(4, *SIZE),), dynamic_shapes=sizes)
+    torch.export.save(program, tmp_path / "net.pt2")
+    assert striate.load(tmp_path / "net.pt2").trace().batch == batch
 
 
 @pytest.mark.parametrize(

@@ -34,24 +34,24 @@ def images_meet(graph: fx.Graph) -> bool:
     batch = images.meta["val"].shape[0]
     if isinstance(batch, int):
         return False
-    symbol = batch.node.expr
+    symbols = batch.node.expr.free_symbols
     return any(
-        _mixes(node, symbol)
+        _mixes(node, symbols)
         for node in graph.nodes
         if node.op == "call_function" and node.meta["depends"]
     )
 
 
-def _mixes(node: fx.Node, symbol: Any) -> bool:
+def _mixes(node: fx.Node, symbols: set[Any]) -> bool:
     name = operation(node)
     values = [value for value in _tensors(node.meta.get("val")) if 0 not in value.shape]
-    if any(len(_along(value, symbol)) != 1 for value in values):
+    if any(len(_along(value, symbols)) != 1 for value in values):
         return True
     source = node.args[0] if node.args else None
     given = source.meta.get("val") if isinstance(source, fx.Node) else None
     if not isinstance(given, Tensor):
         return False
-    along = _along(given, symbol)
+    along = _along(given, symbols)
     if "scaled_dot_product" in name:
         return given.ndim - 2 in along
     if name not in _AXIS:
@@ -70,13 +70,13 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(part)
 
 
-def _along(value: Tensor, symbol: Any) -> list[int]:
+def _along(value: Tensor, symbols: set[Any]) -> list[int]:
     """Return the axes whose length is counted in images."""
     sizes: list[Any] = list(value.shape)
     return [
         axis
         for axis, size in enumerate(sizes)
-        if isinstance(size, torch.SymInt) and symbol in size.node.expr.free_symbols
+        if isinstance(size, torch.SymInt) and symbols & size.node.expr.free_symbols
     ]
 
 
