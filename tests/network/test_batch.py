@@ -1,5 +1,6 @@
 """What is said of an image does not depend on its company, nor on whether it has any."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,13 +85,15 @@ def test_networks_that_mix_the_images_of_a_batch_see_each_alone(name: str) -> No
     with torch.no_grad():
         together, alone = module(images), torch.cat([module(image[None]) for image in images])
     assert not torch.allclose(together, alone, atol=1e-3)
-    network = striate.load(module, image_size=SIZE)
+    with pytest.warns(UserWarning, match="mixes the images of a batch"):
+        network = striate.load(module, image_size=SIZE)
     assert network.trace().batch == 1
     assert torch.allclose(network.record(images, ["last"])["last"], alone, atol=1e-5)
 
 
 def test_images_that_excite_units_do_not_depend_on_the_units_beside_them() -> None:
-    network = striate.load(normalized(track_running_stats=False).eval(), image_size=SIZE)
+    with pytest.warns(UserWarning, match=r"mixes .*batch_norm"):
+        network = striate.load(normalized(track_running_stats=False).eval(), image_size=SIZE)
     addresses = [f"last:{unit}" for unit in range(4)]
     found = striate.activation_maximization(network, addresses, steps=5)
     alone = striate.activation_maximization(network, addresses[2:3], steps=5)
@@ -115,7 +118,9 @@ def test_exported_programs_too(name: str, batch: int | None, tmp_path: Path) -> 
     sizes = ({0: torch.export.Dim("images")},)
     program = torch.export.export(module, (torch.zeros(4, *SIZE),), dynamic_shapes=sizes)
     torch.export.save(program, tmp_path / "net.pt2")
-    assert striate.load(tmp_path / "net.pt2").trace().batch == batch
+    with pytest.warns(UserWarning, match="mixes") if batch else contextlib.nullcontext():
+        network = striate.load(tmp_path / "net.pt2")
+    assert network.trace().batch == batch
 
 
 @pytest.mark.parametrize(
@@ -152,6 +157,48 @@ def test_one_image_is_a_batch_for_who_squeezes(squeezed: Callable[[Tensor], Tens
     assert inverted.target_square == pytest.approx(float(wanted[0].square().sum()), rel=1e-5)
 
 
+class Several(nn.Module):
+    """Beside scores, what counts images along another axis, or not at all, or depends on none."""
+
+    def __init__(self, *, mixing: bool) -> None:
+        super().__init__()
+        self.conv, self.mixing = nn.Conv2d(3, 4, 3, padding=1), mixing
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        maps = self.conv(images)
+        maps = maps - maps.mean() if self.mixing else maps
+        windows = maps.reshape(-1, 4, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(-1, 4, 4, 4)
+        scores, tokens = maps.mean((2, 3)), maps.flatten(2).permute(2, 0, 1)
+        return scores, windows, tokens, scores.softmax(1).mean(0).square().sum(), torch.ones(7, 4)
+
+
+def test_what_is_computed_beside_the_scores_keeps_its_axes() -> None:
+    images = torch.randn(3, *SIZE, generator=torch.Generator().manual_seed(3))
+    module = Several(mixing=True)
+    with torch.no_grad():
+        alone = [module(image[None]) for image in images]
+    with pytest.warns(UserWarning, match="mixes"):
+        network = striate.load(module, image_size=SIZE)
+    scores, windows, tokens, loss, constant = network(images)
+    parts = list(zip(*alone, strict=True))
+    assert torch.allclose(scores, torch.cat(parts[0]), atol=1e-6)
+    assert torch.allclose(windows, torch.cat(parts[1]), atol=1e-6)
+    assert torch.allclose(tokens, torch.cat(parts[2], 1), atol=1e-6)
+    assert torch.allclose(loss, torch.stack(parts[3]), atol=1e-6)
+    assert torch.equal(constant, torch.ones(7, 4))
+
+
+def test_a_loss_over_the_batch_beside_the_scores_mixes_no_images() -> None:
+    module = Several(mixing=False)
+    network = striate.load(module, image_size=SIZE)  # a warning would be an error here
+    assert network.trace().batch is None
+    images = torch.randn(3, *SIZE, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        wanted = module(images)
+    for one, other in zip(network(images), wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
 class Dropping(nn.Module):
     def __init__(self, training: bool | None) -> None:
         super().__init__()
@@ -167,6 +214,25 @@ def test_chance_in_evaluation_mode_is_told() -> None:
         striate.load(Dropping(training=True), image_size=SIZE)
     for quiet in (Dropping(training=None), Dropping(training=False)):
         striate.load(quiet.eval(), image_size=SIZE)  # a warning would be an error here
+
+
+def test_recurrent_layers_draw_nothing_and_other_sizes_are_not_told_again() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.rows = (
+                nn.Conv2d(3, 4, 3),
+                nn.LSTM(4, 5, 2, dropout=0.5, batch_first=True),
+            )
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.rows(self.conv(images).mean(3).mT)[0]
+
+    network = striate.load(Recurrent().eval(), image_size=SIZE)
+    assert network.trace().batch is None
+    with pytest.warns(UserWarning, match="random"):
+        network = striate.load(Dropping(training=True), image_size=SIZE)
+    network.layers_at((3, 9, 9))
 
 
 def test_units_of_volumes_are_their_channels() -> None:

@@ -17,10 +17,11 @@ from striate.errors import NetworkError
 from striate.image.decode import decode
 from striate.image.preprocess import Preprocessing
 from striate.network.address import Address
+from striate.network.batch import joined
 from striate.network.cut import Fast, check_resumable, cut, edited
 from striate.network.layers import Layer, Layers
 from striate.network.operations import operation
-from striate.network.trace import Edit, Trace, copied, filled, trace
+from striate.network.trace import Edit, Trace, copied, filled, trace, warn_of
 from striate.shapes import Image, Images
 
 _PROCESS = uuid.uuid4().hex
@@ -89,7 +90,7 @@ class Network:
         """Make a network and trace it once, so that what cannot be traced is known at once."""
         names = tuple(class_names) if class_names is not None else None
         network = cls(name, image_size, preprocessing, names, _Traces(tracer))
-        network.trace()
+        warn_of(network.trace())
         if names is not None and network.class_count not in {None, len(names)}:
             network = replace(network, class_names=None)
         return network
@@ -167,10 +168,15 @@ class Network:
     # ------------------------------------------------------------------ running it
 
     def __call__(self, images: Images) -> Any:
-        """Run the network on preprocessed images; equal to the module bit for bit."""
+        """Run the network on preprocessed images; equal to the module bit for bit.
+
+        Where the module mixes the images of a batch, each is run alone.
+        """
         made = self.trace(self._size(images))
         module = self._cut(images, "whole", lambda t: cut(t, t.outputs))
-        flat = _in_batches(lambda part: module(images=part), images.contiguous(), made.batch)
+        flat = _in_batches(
+            lambda part: module(images=part), images.contiguous(), made.batch, made.outputs
+        )
         return pytree.tree_unflatten(list(flat), made.output)
 
     def record(self, images: Images, layers: Iterable[str | Address]) -> dict[str, Tensor]:
@@ -201,7 +207,9 @@ class Network:
         key = ("record", tuple(node.name for node in nodes))
         module = self._cut(images, key, lambda t: cut(t, nodes))
         made = self.trace(size)
-        values = _in_batches(lambda part: module(images=part), images.contiguous(), made.batch)
+        values = _in_batches(
+            lambda part: module(images=part), images.contiguous(), made.batch, nodes
+        )
         return dict(zip(asked, values, strict=True))
 
     def resume(self, activation: Tensor, at: str | Address, *, images: Images | None = None) -> Any:
@@ -229,7 +237,7 @@ class Network:
         if takes_images:
             flat = module(activation, images=images)
         else:
-            flat = _in_batches(module, activation, made.batch)
+            flat = _in_batches(module, activation, made.batch, made.outputs)
         return pytree.tree_unflatten(list(flat), made.output)
 
     def edit(self, layer: str | Address, function: Callable[[Tensor], Tensor]) -> "Network":
@@ -365,18 +373,19 @@ def _point_to(graph: fx.Graph, device: torch.device) -> None:
 
 
 def _in_batches(
-    run: Callable[[Tensor], tuple[Any, ...]], images: Tensor, batch: int | None
+    run: Callable[[Tensor], tuple[Any, ...]],
+    images: Tensor,
+    batch: int | None,
+    outputs: Sequence[Any],
 ) -> tuple[Any, ...]:
     """Run images in batches of a size that is baked into the graph (None: any size)."""
     if batch is None or len(images) == batch:
         return run(images)
-    parts = []
-    for part in torch.split(images, batch):
-        found = run(filled(part, batch))
-        parts.append([v[: len(part)] if isinstance(v, Tensor) else v for v in found])
+    parts = [run(filled(part, batch)) for part in torch.split(images, batch)]
+    missing = -len(images) % batch
     return tuple(
-        torch.cat(values) if isinstance(values[0], Tensor) else values[0]
-        for values in zip(*parts, strict=True)
+        joined(values, output, batch, missing)
+        for values, output in zip(zip(*parts, strict=True), outputs, strict=True)
     )
 
 

@@ -151,4 +151,7 @@ def draws(node: Node) -> bool:
     if "scaled_dot_product" in name:
         share = node.args[4] if len(node.args) > 4 else node.kwargs.get("dropout_p", 0.0)
         return bool(share)
-    return True
+    return name.startswith(_CHANCE)
+
+
+_CHANCE = ("rand", "normal", "bernoulli", "multinomial", "uniform", "poisson", "exponential")

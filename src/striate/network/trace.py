@@ -25,7 +25,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from striate.errors import NetworkError
-from striate.network.batch import images_meet, keep_axis
+from striate.network.batch import keep_axis, where_images_meet
 from striate.network.naming import name_nodes
 from striate.network.operations import SHAPE_ONLY, draws, operation
 
@@ -179,12 +179,11 @@ def from_exported(exported: ExportedProgram) -> Trace:
         raise NetworkError(msg)
     graph, constants = _lift(exported)
     _mark(graph)
-    _warn_of_chance(graph)
     batch = shape[0] if isinstance(shape[0], int) else None
     if batch is None:
         keep_axis(graph)
         # Each image alone, then: what is said of it may not depend on its company.
-        batch = 1 if images_meet(graph) else None
+        batch = None if where_images_meet(graph) is None else 1
     size = (int(shape[1]), int(shape[2]), int(shape[3]))
     spec = exported.call_spec.out_spec
     return Trace(graph, constants, name_nodes(graph), size, batch, spec)
@@ -200,16 +199,24 @@ def copied(trace: Trace) -> Trace:
     return replace(trace, graph=graph, named=named)
 
 
-def _warn_of_chance(graph: fx.Graph) -> None:
-    """Say that a network draws random numbers: no seed makes its values the same again."""
-    drawn = sorted({operation(node) for node in graph.nodes if draws(node)})
+def warn_of(made: Trace) -> None:
+    """Warn of what makes a network's numbers less certain than they look."""
+    drawn = sorted({operation(node) for node in made.graph.nodes if draws(node)})
     if drawn:
         msg = (
             f"the network draws random numbers ({', '.join(drawn)}), in evaluation mode too: its "
             "values differ from call to call, whatever the seed. Give dropout "
             "training=self.training, and keep random choices out of forward"
         )
-        warnings.warn(msg, stacklevel=2)
+        warnings.warn(msg, stacklevel=3)
+    meeting = where_images_meet(made.graph)
+    if meeting is not None:
+        msg = (
+            f"the network mixes the images of a batch ({meeting}): each is run alone here, so that "
+            "its values do not depend on the others. Where the network cannot tell anything of one "
+            "image (a norm over a batch of single values), its values mean nothing"
+        )
+        warnings.warn(msg, stacklevel=3)
 
 
 def _input_shape(exported: ExportedProgram, name: str) -> list[Any] | None:

@@ -1,5 +1,6 @@
 """Gradients through networks in half precision, which would overflow there, or vanish."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ class Range:
     """
 
     def __init__(self) -> None:
-        self._size = torch.ones(())
+        self._sizes = torch.ones(()), torch.ones(())
 
     def images(self, images: Images) -> Images:
         """Return images whose gradient is multiplied by what the maps' was divided by."""
@@ -39,15 +40,18 @@ class Range:
         # Of numbers that are large, or small, the squares would not be numbers, or 0.
         largest = flat.abs().amax(1)
         largest = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
-        self._size = largest * (flat / largest[:, None]).norm(dim=1).clamp(min=1)
-        return [gradient / self._along(gradient) for gradient in gradients]
+        # Two factors: the product of both may be too large for a number.
+        self._sizes = largest, (flat / largest[:, None]).norm(dim=1).clamp(min=1)
+        return [self._each(torch.div, gradient) for gradient in gradients]
 
     def restored(self, gradient: Tensor) -> Tensor:
         """Undo that."""
-        return gradient * self._along(gradient)
+        return self._each(torch.mul, gradient)
 
-    def _along(self, gradient: Tensor) -> Tensor:
-        return self._size.reshape(-1, *[1] * (gradient.ndim - 1))
+    def _each(self, operation: Callable[[Tensor, Tensor], Tensor], gradient: Tensor) -> Tensor:
+        for size in self._sizes:
+            gradient = operation(gradient, size.reshape(-1, *[1] * (gradient.ndim - 1)))
+        return gradient
 
 
 class _Images(torch.autograd.Function):
