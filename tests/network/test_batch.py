@@ -61,6 +61,7 @@ MEETING: dict[str, Callable[[], nn.Module]] = {
     "sum so far": lambda: Between(lambda maps: maps.cumsum(0)),
     "mirrored": lambda: Between(lambda maps: maps + maps.flip(0)),
     "rolled": lambda: Between(lambda maps: maps + maps.roll(1, 0)),
+    "rolled flat": lambda: Between(lambda maps: maps + maps.roll(maps[0].numel())),
     "sorted": lambda: Between(lambda maps: maps.sort(0).values),
     "products": lambda: Between(
         lambda maps: (maps.flatten(1) @ maps.flatten(1).T).mean(1)[:, None, None, None] * maps

@@ -15,13 +15,13 @@ from torch import Tensor, fx
 
 from striate.network.operations import operation
 
-_AXIS: dict[str, tuple[int, int | None]] = {
+_AXIS: dict[str, tuple[int, int | tuple[()] | None]] = {
     **dict.fromkeys(
         ("_softmax", "softmax", "_log_softmax", "log_softmax", "cumsum", "cumprod", "cummax",
          "cummin", "logcumsumexp", "flip"),
         (1, None),
     ),
-    "sort": (1, -1), "argsort": (1, -1), "topk": (2, -1), "roll": (2, None),
+    "sort": (1, -1), "argsort": (1, -1), "topk": (2, -1), "roll": (2, ()),
 }  # fmt: skip
 """Operations that keep shapes and mix along axes: which argument names these, and its default."""
 
