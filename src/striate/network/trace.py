@@ -209,7 +209,7 @@ def warn_of(made: Trace) -> None:
             "training=self.training, and keep random choices out of forward"
         )
         warnings.warn(msg, stacklevel=3)
-    meeting = where_images_meet(made.graph)
+    meeting = where_images_meet(made.graph) if made.batch == 1 else None
     if meeting is not None:
         msg = (
             f"the network mixes the images of a batch ({meeting}): each is run alone here, so that "

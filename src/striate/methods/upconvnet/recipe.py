@@ -25,6 +25,7 @@ from striate.image.preprocess import Preprocessing
 from striate.methods.upconvnet.decoder import decoder_for, weights_of
 from striate.methods.upconvnet.perturb import TRANSFORMS
 from striate.network.network import Network
+from striate.optimize.space import working
 from striate.shapes import Images, Maps
 
 
@@ -171,7 +172,7 @@ def resized(images: Images, size: tuple[int, int]) -> Float[Tensor, "images chan
         0.5
     """
     # torch filters nothing in half precision.
-    images = images.to(torch.promote_types(images.dtype, torch.float32))
+    images = images.to(working(images.dtype))
     if tuple(images.shape[2:]) == tuple(size):
         return images
     return functional.interpolate(

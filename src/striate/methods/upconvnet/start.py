@@ -25,6 +25,7 @@ from striate.errors import MethodError
 from striate.methods.upconvnet.net import UpconvNet
 from striate.methods.upconvnet.recipe import Recipe, resized
 from striate.network.network import Network
+from striate.optimize.space import working
 from striate.shapes import Images, Maps
 
 _PAIRED_VALUES = 2**27
@@ -54,7 +55,7 @@ def begin(
     Raises:
         MethodError: If all held-out images are the same, or the layer gives what is no number.
     """
-    dtype = torch.promote_types(network.dtype, torch.float32)
+    dtype = working(network.dtype)
     values = recipe.units * math.prod(recipe.map_size)
     few = max(2, min(len(held), _PAIRED_VALUES // values))
     apart = mean_distance(recipe.shown(held))
@@ -116,7 +117,7 @@ def check_memory(recipe: Recipe, network: Network) -> None:
         MethodError: If its weights, their gradients and both moments of Adam have no room.
     """
     there = memory_of(network.device)
-    each = 4 * torch.promote_types(network.dtype, torch.float32).itemsize
+    each = 4 * working(network.dtype).itemsize
     weights = recipe.weights(recipe.width)
     if there is None or each * weights <= there:
         return

@@ -45,6 +45,7 @@ from striate.methods.upconvnet.state import (
     take_up,
 )
 from striate.network.network import Network
+from striate.optimize.space import working
 from striate.shapes import Images
 
 MEASURED = 100
@@ -182,7 +183,7 @@ class _Training:
         (self._images, self._held), self._decoder = images, decoder
         self._place = Place()
         self._batches = math.ceil(len(self._images) / knobs.batch)
-        self._dtype = torch.promote_types(network.dtype, torch.float32)
+        self._dtype = working(network.dtype)
         self._generator = torch.Generator().manual_seed(knobs.seed)
         # The generator at the beginning of the epoch.
         self._epoch_state = self._generator.get_state()
